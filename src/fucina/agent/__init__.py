@@ -1,0 +1,1 @@
+"""Site agent: claims jobs from the hub and hands them to an executor."""

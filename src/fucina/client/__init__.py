@@ -1,0 +1,1 @@
+"""SDK: the typed client of the hub's API."""

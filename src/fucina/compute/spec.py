@@ -1,0 +1,104 @@
+"""A job as it crosses processes: what to run, what state it is in, what it used."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from fucina.errors import ErrorBody, WrongState
+
+
+class JobState(StrEnum):
+    """Where a job stands. UNKNOWN means that nobody could say, never that it ended."""
+
+    BLOCKED = "blocked"
+    """Waits for the jobs it depends on."""
+    QUEUED = "queued"
+    """May be claimed by an agent."""
+    CLAIMED = "claimed"
+    """An agent has it; the executor has not started it yet."""
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.TIMED_OUT, JobState.CANCELLED})
+
+_LIVE = {JobState.RUNNING, JobState.UNKNOWN, *FINAL}
+MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.CLAIMED, JobState.CANCELLED}),
+    JobState.CLAIMED: frozenset({JobState.QUEUED, *_LIVE}),
+    JobState.RUNNING: frozenset({JobState.CLAIMED, JobState.QUEUED, JobState.UNKNOWN, *FINAL}),
+    JobState.UNKNOWN: frozenset({JobState.CLAIMED, *_LIVE}),
+    **{state: frozenset() for state in FINAL},
+}
+"""Allowed moves; a final state is never left."""
+
+
+class BadMove(WrongState):
+    """A job was asked to go where its state does not lead."""
+
+    code = "bad_move"
+
+
+def check_move(before: JobState, after: JobState) -> None:
+    """Raises BadMove unless the table of moves allows it; staying is always allowed."""
+    if after != before and after not in MOVES[before]:
+        raise BadMove(f"A job that is {before} cannot become {after}.", hint="Look at the job again; it has moved on.")
+
+
+class JobSpec(BaseModel):
+    """What to run. Two submissions with one key are one job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str = Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._-]+$")
+    """Idempotency key."""
+    name: str
+    command: tuple[str, ...] = Field(min_length=1)
+    """Argument list; never a shell line."""
+    num_gpus: int = Field(default=0, ge=0)
+    """Accelerators over all nodes, as the site counts them."""
+    num_nodes: int = Field(default=1, ge=1)
+    num_cpus: int = Field(default=1, ge=1)
+    walltime_s: int = Field(gt=0)
+    environment: dict[str, str] = {}
+    working_directory: str = ""
+    """Absolute path at the site; empty until the agent has placed the job."""
+    depends_on: tuple[str, ...] = ()
+    """Keys of jobs that must succeed first."""
+
+
+class JobReport(BaseModel):
+    """What an executor knows about a job at this moment. Counts add up over all attempts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    state: JobState
+    reason: str = ""
+    """Why it waits, failed or is unknown, in words."""
+    exit_code: int | None = None
+    """Negative: the number of the signal that ended it."""
+    started_at: AwareDatetime | None = None
+    ended_at: AwareDatetime | None = None
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    max_rss_bytes: int = 0
+    num_attempts: int = 0
+    error: ErrorBody | None = None
+    """What the stage itself said, when it failed for a reason that a person can mend."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.state in FINAL
+
+
+def utc_iso(at: datetime) -> str:
+    """An instant as files and logs write it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""The line: project file, five stages, release bundle."""

@@ -1,0 +1,1 @@
+"""The network: accelerators, partitions, sites; facts shipped as dated data."""

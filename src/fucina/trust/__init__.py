@@ -1,0 +1,1 @@
+"""Evaluations, dossier, bill of materials, provenance, signatures."""
