@@ -32,8 +32,8 @@ def parse_count(text: str | int) -> int:
 def format_count(count: float) -> str:
     """A count in three significant digits with its scale: 12.3M."""
     for scale, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
-        if abs(count) >= scale:
-            return f"{count / scale:.3g}{letter}"
+        if abs(count) >= scale * 0.9995:
+            return f"{float(f'{count / scale:.3g}'):g}{letter}"
     return f"{count:.3g}"
 
 

@@ -1,4 +1,4 @@
-"""The project file: who, why, and the five stages. Every field but name, organisation, purpose and sources has a default."""
+"""The project file: who, why, and the five stages. All but name, organisation, purpose and sources has a default."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from fucina.data.recipe import PersonalData
 from fucina.trust.recipe import GATES
-from fucina.units import parse_count
+from fucina.units import NotACount, parse_count
 
 
 class StageName(StrEnum):
@@ -22,7 +22,17 @@ class StageName(StrEnum):
 
 STAGES = tuple(StageName)
 
-Count = Annotated[int, BeforeValidator(lambda value: parse_count(value) if isinstance(value, str) else value)]
+
+def _count(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_count(value)
+    except NotACount as error:
+        raise ValueError(f"not a count; {error.hint}") from error
+
+
+Count = Annotated[int, BeforeValidator(_count)]
 
 
 class _Part(BaseModel):

@@ -1,5 +1,6 @@
 """Types of the network: what accelerates, where it stands, how it is billed."""
 
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
@@ -65,14 +66,18 @@ class Site(_Fact):
 class NetworkFile(_Fact):
     """What one network file says, with the day it was true."""
 
-    valid_from: str
+    valid_from: date
     sources: tuple[str, ...] = ()
     sites: tuple[Site, ...]
 
 
 def load_network(path: Path | None = None) -> NetworkFile:
     """The network file at `path`, or the one shipped with the package. Raises BadSiteFile."""
-    text = path.read_text(encoding="utf-8") if path else files("fucina.network").joinpath("network.yaml").read_text("utf-8")
+    text = (
+        path.read_text(encoding="utf-8")
+        if path
+        else files("fucina.network").joinpath("network.yaml").read_text("utf-8")
+    )
     try:
         return NetworkFile.model_validate(yaml.safe_load(text))
     except (yaml.YAMLError, ValidationError) as error:

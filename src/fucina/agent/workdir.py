@@ -1,0 +1,99 @@
+"""Places a job at the site: its working directory, its input files by digest, its frozen `stage.json`."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from fucina.client.wire import ClaimedJob
+from fucina.compute.spec import JobSpec
+from fucina.errors import BadInput
+from fucina.line.digests import sha256_file
+from fucina.line.spec import StageName
+from fucina.line.stage import STAGE_FILE, StageInput
+
+_REF = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+Fetch = Callable[[str, Path], None]
+"""Brings the file with this digest to this path."""
+
+
+class BadJob(BadInput):
+    """A job that this site will not place."""
+
+    code = "bad_job"
+
+
+class DigestMismatch(BadInput):
+    """A file is not the one that its digest names."""
+
+    code = "digest_mismatch"
+
+
+def workdir_of(root: Path, job: ClaimedJob) -> Path:
+    """Where the job works. Raises BadJob for a run reference that could lead elsewhere."""
+    if not _REF.match(job.run):
+        raise BadJob(f"{job.run!r} is no run reference.", hint="Hub and agent may be of different versions.")
+    return root / "runs" / job.run / str(job.stage)
+
+
+def place(root: Path, job: ClaimedJob, *, fetch: Fetch) -> Path:
+    """Make the working directory complete; may be repeated. Raises BadJob, DigestMismatch, and what `fetch` raises."""
+    if tuple(job.spec.command) != ("fucina", "stage", str(job.stage), "."):
+        raise BadJob(f"This site runs stages only, not {job.spec.command[0]!r}.", hint="Ask the site to allow it.")
+    workdir = workdir_of(root, job)
+    workdir.mkdir(parents=True, exist_ok=True)
+    given = job.input
+    if job.sources:
+        (workdir / "in").mkdir(exist_ok=True)
+        paths = [
+            _bring(root, workdir, position, source.sha256, Path(source.name).name, fetch)
+            for position, source in enumerate(job.sources)
+        ]
+        given = _with_paths(given, paths)
+    path = workdir / STAGE_FILE
+    temporary = path.with_name(f".{STAGE_FILE}.{os.getpid()}")
+    temporary.write_text(given.model_dump_json(indent=1), encoding="utf-8")
+    temporary.replace(path)
+    return workdir
+
+
+def spec_at(job: ClaimedJob, workdir: Path, environment: dict[str, str]) -> JobSpec:
+    """The job as the executor gets it."""
+    return job.spec.model_copy(
+        update={"working_directory": str(workdir), "environment": job.spec.environment | environment, "depends_on": ()}
+    )
+
+
+def _bring(root: Path, workdir: Path, position: int, sha256: str, name: str, fetch: Fetch) -> str:
+    """One input file, kept once per site by digest and linked into the working directory."""
+    blob = root / "blobs" / sha256[:2] / sha256
+    if not blob.exists():
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        fetch(sha256, blob)
+        if (found := sha256_file(blob)) != sha256:
+            blob.unlink()
+            raise DigestMismatch(
+                f"{name} arrived with digest {found[:12]}…, not {sha256[:12]}….", hint="Send the file again."
+            )
+    relative = f"in/{position:04d}-{name}"
+    target = workdir / relative
+    if not target.exists():
+        try:
+            os.link(blob, target)
+        except OSError:
+            shutil.copyfile(blob, target)
+    return relative
+
+
+def _with_paths(given: StageInput, paths: list[str]) -> StageInput:
+    """The stage's input with the place of each source file filled in."""
+    if given.stage is not StageName.PREPARE:
+        raise BadJob(f"Stage {given.stage} takes no source files.", hint="Hub and agent may be of different versions.")
+    recipe = dict(given.recipe)
+    sources = recipe.get("sources")
+    if not isinstance(sources, list) or len(sources) != len(paths):
+        raise BadJob("The recipe's sources and the job's files differ.", hint="Start the run again.")
+    recipe["sources"] = [{**source, "path": path} for source, path in zip(sources, paths, strict=True)]
+    return given.model_copy(update={"recipe": recipe})

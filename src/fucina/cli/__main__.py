@@ -1,0 +1,5 @@
+"""`python -m fucina.cli`."""
+
+from fucina.cli.main import main
+
+main()

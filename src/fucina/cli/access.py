@@ -1,0 +1,82 @@
+"""Organisation, application and grant, from a project file."""
+
+from fucina.cli.output import Format, say, show
+from fucina.client.hub import Hub
+from fucina.client.wire import ApplicationInfo, ApplicationRequest, OrganisationRequest, ProjectInfo
+from fucina.errors import WrongState
+from fucina.line.spec import ProjectSpec
+
+
+class NoGrant(WrongState):
+    """The project has no accelerator time."""
+
+    code = "no_grant"
+
+
+def ensure_organisation(hub: Hub, name: str, form: Format) -> str:
+    """Reference of the organisation of that name, founded if the person has none of that name."""
+    for known in hub.organisations():
+        if known.name.casefold() == name.casefold():
+            return known.ref
+    made = hub.add_organisation(OrganisationRequest(name=name))
+    say(f"[green]✓[/green] organisation  {made.name} ({made.ref})", form)
+    return made.ref
+
+
+def apply_for(hub: Hub, spec: ProjectSpec, *, mode: str, hours: float | None, form: Format) -> ApplicationInfo:
+    """Apply for the project's hours and say what the check and the decision were."""
+    made = _apply(hub, spec, mode=mode, hours=hours, form=form)
+    if not show(made, form):
+        say(
+            f"[green]✓[/green] application   {made.ref} for {made.gpu_hours:g} GPU-hours, mode {made.access_mode}"
+        )
+        for finding in made.findings:
+            say(f"    {'✓' if finding.passed else '✗'} {finding.message}")
+        granted = f", {made.granted_gpu_hours:g} GPU-hours" if made.granted_gpu_hours else ""
+        say(
+            f"[green]✓[/green] decision      {made.state}{granted}. {made.reason}"
+            if made.decided_at
+            else f"  It is {made.state}."
+        )
+    return made
+
+
+def ensure_project(hub: Hub, spec: ProjectSpec, form: Format) -> ProjectInfo:
+    """The project with its grant; on a factory of one's own the application is made and decided by rule.
+
+    Raises NoGrant when the application still waits for a person.
+    """
+    known = _find(hub, spec)
+    if known is None:
+        made = _apply(hub, spec, mode="local", hours=None, form=form)
+        known = _find(hub, spec)
+        if known is None:
+            raise NoGrant(
+                f"Application {made.ref} is {made.state}: {made.reason or 'not decided yet'}.",
+                hint="Run again once it is granted.",
+            )
+        say(
+            f"[green]✓[/green] grant         {made.granted_gpu_hours:g} GPU-hours by {made.ref}: {made.reason}",
+            form,
+        )
+    return known
+
+
+def _find(hub: Hub, spec: ProjectSpec) -> ProjectInfo | None:
+    for project in hub.projects():
+        if project.name == spec.name and project.organisation.casefold() == spec.organisation.casefold():
+            return project
+    return None
+
+
+def _apply(hub: Hub, spec: ProjectSpec, *, mode: str, hours: float | None, form: Format) -> ApplicationInfo:
+    return hub.apply(
+        ApplicationRequest(
+            organisation=ensure_organisation(hub, spec.organisation, form),
+            project=spec.name,
+            purpose=spec.purpose,
+            sector=spec.sector,
+            access_mode=mode,
+            gpu_hours=hours or spec.compute.gpu_hours,
+        )
+    )

@@ -1,0 +1,57 @@
+"""`fucina stage` and `fucina verify`: no hub, no network."""
+
+import os
+from pathlib import Path
+
+from fucina.cli.output import Format, out, say, show, table
+from fucina.config import load_settings
+from fucina.errors import BadInput
+from fucina.line.spec import STAGES, StageName
+
+
+class UnknownStage(BadInput):
+    """There are five stages."""
+
+    code = "unknown_stage"
+
+
+def run_named(name: str, workdir: Path) -> int:
+    """Run a stage; returns its exit code."""
+    if name not in STAGES:
+        raise UnknownStage(f"There is no stage {name!r}.", hint=f"The stages are {', '.join(STAGES)}.")
+    settings = load_settings()
+    if settings.num_threads:
+        os.environ.setdefault("OMP_NUM_THREADS", str(settings.num_threads))
+    from fucina.line.run_stage import run_stage
+
+    return run_stage(StageName(name), workdir, settings)
+
+
+def verify_and_tell(folder: Path, public_key: Path, form: Format) -> bool:
+    """Verify a release and say what was found; returns whether it is good."""
+    from fucina.line.verify import verify
+
+    report = verify(folder, public_key=public_key)
+    if show(report, form):
+        return report.ok
+    if report.gates:
+        rows = [
+            (
+                g.metric,
+                f"{g.measured:.4g}",
+                ("at most " if g.direction == "at_most" else "at least ") + f"{g.limit:g}",
+                "✓" if g.passed else "✗ fails",
+            )
+            for g in report.gates
+        ]
+        table("", ("gate", "measured", "limit", ""), rows, right=(1,))
+    for finding in report.findings:
+        out.print(f"[red]✗[/red] {finding.path}: {finding.message}".replace("[", "[", 1), soft_wrap=True)
+    if report.ok:
+        say(
+            f"[green]✓[/green] {folder} verifies: {report.num_files} files, content {report.content_digest[:16]}…, "
+            f"signed by key {report.key_fingerprint[:16]}…, {report.num_open_questions} open questions in the dossier."
+        )
+    else:
+        say(f"[red]✗[/red] {folder} does not verify: {len(report.findings)} findings.")
+    return report.ok

@@ -1,0 +1,23 @@
+"""Every test has a home of its own; no setting of the machine reaches one."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+HOME = tempfile.mkdtemp(prefix="fucina-test-")
+for _name in [name for name in os.environ if name.startswith("FUCINA_") and name != "FUCINA_TEST_DATABASE_URL"]:
+    del os.environ[_name]
+os.environ["FUCINA_HOME"] = HOME
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+EXAMPLE = Path(__file__).parent.parent / "examples" / "penna-nuova"
+
+
+@pytest.fixture
+def example() -> Path:
+    """The example project's folder."""
+    return EXAMPLE

@@ -1,0 +1,44 @@
+"""From a project to five jobs."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.conftest import EXAMPLE
+
+from fucina.compute.spec import JobSpec
+from fucina.data.recipe import SourceFile
+from fucina.line.plan import BudgetTooSmall, plan_run
+from fucina.line.project_file import load_project
+from fucina.line.spec import STAGES
+from fucina.network.spec import load_network
+from fucina.units import gpu_seconds
+
+SITE = load_network().sites[0]
+SOURCES = (SourceFile(path="a.jsonl", name="a.jsonl", sha256="0" * 64, num_bytes=1, licence="CC0-1.0"),)
+SPEC = load_project(EXAMPLE / "project.yaml")
+
+
+def planned(spec):
+    return plan_run(spec, sources=SOURCES, run="run1", site=SITE, partition=SITE.partitions[0])
+
+
+def test_each_stage_waits_for_the_one_before():
+    stages = planned(SPEC)
+    assert [stage.stage for stage in stages] == list(STAGES)
+    assert [stage.job.depends_on for stage in stages] == [(), *((stage.job.key,) for stage in stages[:-1])]
+    assert all(stage.input.parsed_recipe() for stage in stages)
+    assert all(JobSpec.model_validate_json(stage.job.model_dump_json()) == stage.job for stage in stages)
+
+
+@given(st.floats(0.2, 1000))
+def test_a_run_never_holds_more_than_the_project_allows(hours):
+    spec = SPEC.model_copy(update={"compute": SPEC.compute.model_copy(update={"gpu_hours": hours})})
+    held = sum(stage.job.num_gpus * stage.job.walltime_s for stage in planned(spec))
+    assert held <= gpu_seconds(hours)
+
+
+def test_a_budget_that_cannot_do_names_both_numbers():
+    spec = SPEC.model_copy(update={"compute": SPEC.compute.model_copy(update={"gpu_hours": 0.001})})
+    with pytest.raises(BudgetTooSmall, match=r"needs about [\d.]+ GPU-hours .* leaves [\d.]+ for it") as caught:
+        planned(spec)
+    assert "compute.gpu_hours" in caught.value.hint
