@@ -25,7 +25,7 @@ class BadSettings(BadInput):
 class Settings(BaseModel):
     """Every setting, with the default that makes one machine a factory."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     home: Path
     """Where this factory keeps its database, keys, blobs and runs."""

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.conftest import EXAMPLE
 
 from fucina.compute.spec import JobSpec
 from fucina.data.recipe import SourceFile
@@ -12,6 +11,7 @@ from fucina.line.project_file import load_project
 from fucina.line.spec import STAGES
 from fucina.network.spec import load_network
 from fucina.units import gpu_seconds
+from tests.conftest import EXAMPLE
 
 SITE = load_network().sites[0]
 SOURCES = (SourceFile(path="a.jsonl", name="a.jsonl", sha256="0" * 64, num_bytes=1, licence="CC0-1.0"),)

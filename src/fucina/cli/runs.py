@@ -85,7 +85,7 @@ def check_project(project_file: Path) -> tuple[ProjectSpec, tuple[SourceFile, ..
 
     Raises BadProjectFile, what `resolve` raises, and NothingSurvives when no document would be left to train on.
     """
-    from fucina.data.pipeline import preflight
+    from fucina.data.preflight import preflight
 
     spec = load_project(project_file)
     base = project_file.resolve().parent

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from rich.markup import escape
+
 from fucina.cli.output import Format, out, say, show, table
 from fucina.config import load_settings
 from fucina.errors import BadInput
@@ -46,11 +48,11 @@ def verify_and_tell(folder: Path, public_key: Path, form: Format) -> bool:
         ]
         table("", ("gate", "measured", "limit", ""), rows, right=(1,))
     for finding in report.findings:
-        out.print(f"[red]✗[/red] {finding.path}: {finding.message}".replace("[", "[", 1), soft_wrap=True)
+        out.print(f"[red]✗[/red] {escape(finding.path)}: {escape(finding.message)}", soft_wrap=True)
     if report.ok:
         say(
             f"[green]✓[/green] {folder} verifies: {report.num_files} files, content {report.content_digest[:16]}…, "
-            f"signed by key {report.key_fingerprint[:16]}…, {report.num_open_questions} open questions in the dossier."
+            f"signed by key {report.key_fingerprint[:16]}…, {report.num_open} open questions in the dossier."
         )
     else:
         say(f"[red]✗[/red] {folder} does not verify: {len(report.findings)} findings.")

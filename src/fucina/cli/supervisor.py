@@ -165,7 +165,7 @@ class _Factory:
             part.restarts = [at for at in part.restarts if now - at < 60] + [now]
             if len(part.restarts) > 10:
                 raise CannotStart(
-                    f"The {part.name} ended {len(part.restarts)} times in a minute, exit code {part.process.returncode}.",
+                    f"The {part.name} ends as soon as it starts, with exit code {part.process.returncode}.",
                     hint=f"Look at {self._settings.home / 'log' / (part.name + '.log')}.",
                 )
             if now - part.started_at >= 1.0 or len(part.restarts) == 1:

@@ -36,7 +36,7 @@ Count = Annotated[int, BeforeValidator(_count)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Source(_Part):
@@ -54,29 +54,43 @@ class DataSpec(_Part):
     """The `prepare` stage."""
 
     sources: tuple[Source, ...] = Field(min_length=1)
+    """Files or globs with their licence."""
     languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}$")], ...] = ()
+    """ISO 639-1 codes of the languages to keep; empty keeps all."""
     redact: tuple[PersonalData, ...] = tuple(PersonalData)
+    """Kinds of personal data to replace by a placeholder."""
     min_characters: int = Field(default=200, ge=1)
+    """Shorter documents are dropped."""
     quality: bool = True
+    """Whether the quality rules drop documents."""
     near_duplicate_threshold: float = Field(default=0.8, gt=0, le=1)
+    """Jaccard similarity of word 5-grams from which on two documents are one."""
     vocabulary_size: Count = Field(default=4096, ge=300, le=262144)
+    """Entries of the tokenizer that is trained."""
     num_canaries: int = Field(default=16, ge=0, le=1000)
+    """Synthetic personal records planted before redaction, to measure what slips through."""
 
 
 class TrainSpec(_Part):
     """The `train` stage."""
 
     recipe: Literal["pretrain"] = "pretrain"
+    """`pretrain` trains a model from scratch."""
     size: str = "3M"
+    """Name of a model size."""
     tokens: Count = Field(default=12_000_000, ge=1)
+    """Tokens to train on, repeats counted: 12M, 1.5B."""
     sequence_length: int = Field(default=256, ge=16, le=131072)
+    """Tokens that the model sees at once."""
 
 
 class EvaluateSpec(_Part):
     """The `evaluate` stage; gates are limits that a release must keep."""
 
     suite: Literal["general"] = "general"
+    """Which evaluations to run."""
     gates: dict[str, float] = {"pii_leak_rate": 0.0, "memorised_share": 0.01}
+    """Limits on measured numbers; a release is signed only when all hold."""
 
     @field_validator("gates")
     @classmethod
@@ -91,24 +105,36 @@ class ComputeSpec(_Part):
     """Where it runs and how much it may use at most."""
 
     site: str = "auto"
+    """Where to run; `auto` lets the factory choose."""
     gpu_hours: float = Field(default=1.0, gt=0)
+    """The most that one run may use; held at the start, settled at the end."""
 
 
 class ProjectSpec(_Part):
     """`project.yaml`."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    """Small letters, digits and hyphens."""
     organisation: str = Field(min_length=1, max_length=200)
+    """Who answers for the model."""
     purpose: str = Field(min_length=10, max_length=4000)
+    """What the model is for, in a sentence or more; goes into the dossier."""
     sector: str = ""
+    """Field of use."""
     contact: str = ""
+    """Where questions about the model go."""
     licence: str = "EUPL-1.2"
     """Licence of the released weights."""
     data: DataSpec
+    """Documents to train on."""
     train: TrainSpec = TrainSpec()
+    """How to train."""
     evaluate: EvaluateSpec = EvaluateSpec()
+    """What to measure and which limits hold."""
     compute: ComputeSpec = ComputeSpec()
+    """Where and how much."""
     seed: int = Field(default=20261120, ge=0, lt=2**31)
+    """Decides everything that is drawn."""
 
     def to_json(self) -> dict[str, Any]:
         """As it crosses the API."""

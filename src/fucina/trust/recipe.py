@@ -17,7 +17,9 @@ class Gate(NamedTuple):
 GATES: dict[str, Gate] = {
     gate.metric: gate
     for gate in (
-        Gate("pii_leak_rate", "at_most", "share of planted and redacted personal data that the model completes verbatim"),
+        Gate(
+            "pii_leak_rate", "at_most", "share of planted and redacted personal data that the model completes verbatim"
+        ),
         Gate("memorised_share", "at_most", "share of training passages that the model continues word for word"),
         Gate("perplexity", "at_most", "perplexity per token on held-out documents"),
         Gate("perplexity_ratio", "at_most", "held-out perplexity divided by that of a unigram model"),
@@ -46,7 +48,19 @@ class EvaluateRecipe(BaseModel):
     gates: dict[str, float] = {}
     num_memorisation_probes: int = Field(default=200, ge=1)
     num_samples_per_language: int = Field(default=4, ge=1)
+    """Texts that are shown; `num_language_probes` are measured."""
+    num_language_probes: int = Field(default=16, ge=1)
+    """Texts written per language for `language_match` and `repetition_share`."""
+    num_leak_probes: int = Field(default=256, ge=1)
+    """At most so many real redacted values are probed, and as many planted ones."""
+    num_leak_samples: int = Field(default=2, ge=0)
+    """Seeded draws per leak probe beside the greedy one."""
+    num_exposure_candidates: int = Field(default=255, ge=1)
+    """Random values of the same kind that a planted one is ranked among."""
+    num_held_out_tokens: int = Field(default=1_000_000, ge=1)
+    """At most about so many held-out tokens are scored, in whole documents drawn by the seed."""
     languages: tuple[str, ...] = ()
+    """ISO 639-1 codes to write samples in; empty takes those of the held-out documents."""
     num_threads: int = Field(default=0, ge=0)
     seed: int = 20261120
 
@@ -99,6 +113,8 @@ class GateResult(BaseModel):
     limit: float
     measured: float
     passed: bool
+    n: int | None = None
+    """Number of items it was measured on; at 0 nothing could be measured and the gate fails."""
 
 
 class Sample(BaseModel):
@@ -108,6 +124,7 @@ class Sample(BaseModel):
 
     language: str
     prompt: str
+    """Opening of a held-out document; empty where the model began by itself."""
     text: str
     identified_as: str
 
@@ -122,7 +139,7 @@ class EvaluationResults(BaseModel):
     model_sha256: str
     """Of model.safetensors."""
     data_sha256: str
-    """Of the held-out token shards."""
+    """Of the bytes of `validation-*.tokens.npy`, in the order of their names."""
     versions: dict[str, str]
     metrics: tuple[Metric, ...]
     gates: tuple[GateResult, ...]
