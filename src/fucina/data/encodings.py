@@ -1,0 +1,78 @@
+"""Text from bytes whose encoding nobody stated."""
+
+import codecs
+from typing import NamedTuple
+
+from resiliparse.parse.encoding import detect_encoding
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE_BYTES = 1 << 16
+_MAX_CONTROL_SHARE = 0.02
+_CONTROL = bytes(sorted({*range(32), 127} - set(b"\t\n\r\f\x0b\x1b")))
+
+
+class Decoded(NamedTuple):
+    """Text and what it was read as; `encoding` is empty when the bytes are no text."""
+
+    text: str
+    encoding: str
+
+
+NOT_TEXT = Decoded(text="", encoding="")
+
+
+def decode(data: bytes, *, html: bool = False) -> Decoded:
+    """Read bytes as text: its mark, UTF-8, UTF-16, else what an HTML page declares or what is likely.
+
+    The name is that of the encoding without its mark.
+    """
+    for mark, codec in _MARKS:
+        if data.startswith(mark):
+            return _try(data, codec, name=codec.removesuffix("-sig"))
+    sample = data[:_SAMPLE_BYTES]
+    wide = _wide(sample)
+    if wide:
+        return _try(data, wide, name="utf-16")
+    if not looks_like_text(sample):
+        return NOT_TEXT
+    try:
+        return Decoded(text=data.decode("utf-8"), encoding="utf-8")
+    except UnicodeDecodeError:
+        name = detect_encoding(sample, from_html_meta=html) or "cp1252"
+    name = "cp1252" if name in {"utf-8", "ascii"} else name
+    # Western bytes that the guessed table leaves undefined still decode in the table that defines every byte.
+    decoded = _try(data, name, name=name)
+    return decoded if decoded.encoding else _try(data, "latin-1", name="latin-1")
+
+
+def looks_like_text(sample: bytes) -> bool:
+    """Whether bytes of an ASCII superset hold next to no control characters."""
+    if b"\0" in sample:
+        return False
+    return len(sample) - len(sample.translate(None, _CONTROL)) <= _MAX_CONTROL_SHARE * len(sample)
+
+
+def _wide(sample: bytes) -> str:
+    """UTF-16 without a mark, told by the zero bytes that Latin letters leave on one side."""
+    if len(sample) < 4:
+        return ""
+    even, odd = sample[0::2].count(0), sample[1::2].count(0)
+    half = len(sample) / 2
+    if odd > 0.6 * half and even < 0.05 * half:
+        return "utf-16-le"
+    if even > 0.6 * half and odd < 0.05 * half:
+        return "utf-16-be"
+    return ""
+
+
+def _try(data: bytes, codec: str, *, name: str) -> Decoded:
+    try:
+        return Decoded(text=data.decode(codec), encoding=name)
+    except (UnicodeDecodeError, LookupError):
+        return NOT_TEXT

@@ -1,0 +1,286 @@
+"""Personal data in text: fast patterns propose, validators decide, placeholders replace."""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import re2
+
+from fucina.data import validators
+from fucina.data.recipe import PersonalData
+
+MAX_PREFIX_CHARACTERS = 200
+_MAX_PASSES = 4
+_MASK = b"]"
+"""Stands over what was found: neither letter nor digit, like the ends of a placeholder."""
+
+
+# Bytes, not characters: positions need no conversion, and every byte above 127 counts as a letter.
+def _compile(pattern: bytes) -> "re2._Regexp":
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    return re2.compile(pattern, options)
+
+
+_EMAIL = _compile(
+    rb"[0-9A-Za-z\x80-\xff_%+\-.]{1,80}(?:@|\s?[\[({<]\s?(?:at|AT|chiocciola)\s?[\])}>]\s?)"
+    rb"(?:[0-9A-Za-z\x80-\xff](?:[0-9A-Za-z\x80-\xff-]{0,62})\.){1,8}[A-Za-z]{2,24}"
+)
+_IBAN = _compile(rb"[A-Za-z]{2}[0-9]{2}[ \-]?[0-9A-Za-z]{2}")
+_CODICE_FISCALE = _compile(
+    rb"[A-Za-z]{3}[ \-]?[A-Za-z]{3}[ \-]?[0-9L-Vl-v]{2}[A-Za-z][0-9L-Vl-v]{2}[ \-]?[A-Za-z][0-9L-Vl-v]{3}[ \-]?[A-Za-z]"
+)
+_DIGIT_GROUPS = _compile(rb"[0-9]+(?:[ \-.][0-9]+)*")
+_IPV4 = _compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_IPV6 = _compile(rb"[23][0-9A-Fa-f]{3}:[0-9A-Fa-f:.]{2,40}")
+_PHONE = _compile(rb"\(?(?:\+ ?)?\(?[0-9](?:[ ./\-()]{0,3}[0-9]){5,20}")
+
+_VERSION_BEFORE = re.compile(
+    rb"(?i)(?:\bv|version[ei]?|release|build|firmware|ver\.?|rev\.?|oid|section|\xc2\xa7)[ :]{0,2}$"
+)
+_IP_BEFORE = re.compile(
+    rb"(?i)\b(?:ip|host|server|dns|client|address|adresse?|indirizzo|login|ssh|ping|da|from|von|de)\b[^.]{0,12}$"
+)
+_SECTION_OCTET = 40
+"""Four numbers below this look like the number of a section, unless the text speaks of addresses."""
+
+_PHONE_NOUN = "tel tlf tf fax cell cel mob ph gsm whatsapp telegram sms recapito centralino bel"
+_PHONE_STEM = "telef telèf teléf téléph telephon phon handy mobil móvil telem puhelin cellular portable"
+_PHONE_VERB = (
+    "chiam contatt call appel rufen ruft anruf llam ligar ligue zadzwo dzwoni suna volejte zavolejte pokli hívj contact"
+)
+_PHONE_LINK = "il al lo le el o the die den na a de pe me us noi mi sie unter at on di of"
+_NUMBER = "numero number numéro número nummer numărul numer číslo számot številko nr n no"
+
+
+def _any_of(words: str) -> str:
+    return "(?:" + "|".join(words.split()) + ")"
+
+
+# "Tel.", "telefono:", "Chiamare il numero", "Rufen Sie": what stands right before a national number.
+_PHONE_BEFORE = re.compile(
+    rf"(?i)(?<!\w)(?:{_any_of(_PHONE_NOUN)}\b[ .:;)/nº°]*"
+    rf"|{_any_of(_PHONE_STEM)}[^\W\d]{{0,7}}(?: (?:is|e|è))?(?: {_any_of(_NUMBER)})?[ .:;)]*"
+    rf"|{_any_of(_PHONE_VERB)}[^\W\d]{{0,5}}(?: {_any_of(_PHONE_LINK)}){{0,2}}(?: {_any_of(_NUMBER)})?"
+    r"(?: (?:di|de|of) [a-z]{2,12})?[ .:]*)$"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A personal value in a text; positions in UTF-8 bytes, half-open."""
+
+    kind: PersonalData
+    start: int
+    end: int
+    value: str
+    prefix: str
+    """Up to MAX_PREFIX_CHARACTERS right before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redacted:
+    """A text with placeholders, and what they stand for."""
+
+    text: str
+    findings: tuple[Finding, ...]
+
+
+def placeholder(kind: PersonalData) -> str:
+    """What replaces a value of a kind."""
+    return f"[{kind.value.upper()}]"
+
+
+def find(text: str) -> tuple[Finding, ...]:
+    """Personal values in a text, in order and without overlap."""
+    data = text.encode()
+    masked = bytearray(data)
+    found: list[tuple[int, int, PersonalData]] = []
+    for kind, search in _SEARCHES:
+        # The list first: a search must not see what it finds itself.
+        for start, end in list(search(bytes(masked))):
+            found.append((start, end, kind))
+            masked[start:end] = _MASK * (end - start)
+    found.sort()
+    return tuple(
+        Finding(kind=kind, start=start, end=end, value=data[start:end].decode(), prefix=_prefix(data, start))
+        for start, end, kind in found
+    )
+
+
+def redact(text: str, *, kinds: Collection[PersonalData]) -> Redacted:
+    """Replace every value of the given kinds; what comes out holds none that `find` would find.
+
+    Positions in findings refer to the text of the pass that found them.
+    """
+    findings: list[Finding] = []
+    if "@" not in text and not _HINT.search(text):
+        return Redacted(text=text, findings=())
+    for _ in range(_MAX_PASSES):
+        chosen = [finding for finding in find(text) if finding.kind in kinds]
+        if not chosen:
+            break
+        findings += chosen
+        data, parts, last = text.encode(), [], 0
+        for finding in chosen:
+            parts += [data[last : finding.start], placeholder(finding.kind).encode()]
+            last = finding.end
+        text = b"".join((*parts, data[last:])).decode()
+    return Redacted(text=text, findings=tuple(findings))
+
+
+_HINT = re.compile(r"[0-9]|[\[({<]\s?(?:at|AT|chiocciola)\b")
+
+
+def _prefix(data: bytes, start: int) -> str:
+    return data[max(0, start - 4 * MAX_PREFIX_CHARACTERS) : start].decode("utf-8", "ignore")[-MAX_PREFIX_CHARACTERS:]
+
+
+def _character_before(data: bytes, start: int) -> str:
+    return data[max(0, start - 4) : start].decode("utf-8", "ignore")[-1:]
+
+
+def _character_after(data: bytes, end: int) -> str:
+    return data[end : end + 4].decode("utf-8", "ignore")[:1]
+
+
+def _stands_alone(data: bytes, start: int, end: int) -> bool:
+    """Whether neither letter nor digit touches a slice."""
+    return not _character_before(data, start).isalnum() and not _character_after(data, end).isalnum()
+
+
+def _emails(data: bytes) -> Iterator[tuple[int, int]]:
+    for match in _EMAIL.finditer(data):
+        start, end = match.span()
+        try:
+            value = data[start:end].decode()
+        except UnicodeDecodeError:
+            # The greedy pattern began in the middle of a character.
+            continue
+        # Quotation marks and dashes beyond ASCII look like letters to a pattern of bytes.
+        local = re.split(r"@|\s?[\[({<]", value, maxsplit=1)[0]
+        tail = _LOCAL_TAIL.search(local)
+        if tail and tail.group():
+            yield start + len(local[: tail.start()].encode()), end
+
+
+_LOCAL_TAIL = re.compile(r"(?:(?![.\-])[\w%+\-.])?[\w%+\-.]*$")
+
+
+def _ibans(data: bytes) -> Iterator[tuple[int, int]]:
+    for match in _IBAN.finditer(data):
+        start = match.start()
+        length = validators.iban_length(data[start : start + 2].decode())
+        if not length or _character_before(data, start).isalnum():
+            continue
+        end, value = _take(data, start, length)
+        if len(value) == length and not _character_after(data, end).isalnum() and validators.is_iban(value):
+            yield start, end
+
+
+def _take(data: bytes, start: int, count: int) -> tuple[int, str]:
+    """The next `count` ASCII letters and digits, single separators skipped."""
+    value, end = bytearray(), start
+    while len(value) < count and end < len(data):
+        byte = data[end : end + 1]
+        if byte.isalnum():
+            value += byte
+        elif byte not in (b" ", b"-", b".") or not data[end + 1 : end + 2].isalnum():
+            break
+        end += 1
+    return end, value.decode()
+
+
+def _codici_fiscali(data: bytes) -> Iterator[tuple[int, int]]:
+    for match in _CODICE_FISCALE.finditer(data):
+        start, end = match.span()
+        value = data[start:end].translate(None, b" -").decode()
+        if _stands_alone(data, start, end) and validators.is_codice_fiscale(value):
+            yield start, end
+
+
+def _cards(data: bytes) -> Iterator[tuple[int, int]]:
+    """Runs of digit groups; a card is one group, or several whole groups of which no one is longer than seven."""
+    for match in _DIGIT_GROUPS.finditer(data):
+        if match.end() - match.start() < 13:
+            continue
+        groups = [(match.start() + part.start(), match.start() + part.end()) for part in _GROUP.finditer(match.group())]
+        first = 0
+        while first < len(groups):
+            last = _card_end(data, groups, first)
+            if last >= 0 and _stands_alone(data, groups[first][0], groups[last][1]):
+                yield groups[first][0], groups[last][1]
+                first = last
+            first += 1
+
+
+_GROUP = re.compile(rb"[0-9]+")
+
+
+def _card_end(data: bytes, groups: list[tuple[int, int]], first: int) -> int:
+    """Index of the last group of a card that starts with group `first`, or -1."""
+    digits = b""
+    for last in range(first, min(first + 7, len(groups))):
+        start, end = groups[last]
+        digits += data[start:end]
+        if len(digits) > 19 or (last > first and end - start > 7):
+            return -1
+        if len(digits) >= 13 and validators.is_card(digits.decode()):
+            return last
+    return -1
+
+
+def _ip_addresses(data: bytes) -> Iterator[tuple[int, int]]:
+    for match in _IPV4.finditer(data):
+        start, end = match.span()
+        if not _stands_alone(data, start, end) or data[max(0, start - 1) : start] in (b".", b"-", b","):
+            continue
+        longer = data[end : end + 1] == b"." and data[end + 1 : end + 2].isdigit()
+        if longer or _VERSION_BEFORE.search(data[max(0, start - 20) : start]):
+            continue
+        value = match.group().decode()
+        if all(int(octet) < _SECTION_OCTET for octet in value.split(".")) and not _IP_BEFORE.search(
+            data[max(0, start - 30) : start]
+        ):
+            continue
+        if validators.is_personal_ip(value):
+            yield start, end
+    for match in _IPV6.finditer(data):
+        start, end = match.span()
+        while data[end - 1 : end] in (b".", b":"):
+            end -= 1
+        if _stands_alone(data, start, end) and validators.is_personal_ip(data[start:end].decode()):
+            yield start, end
+
+
+def _phones(data: bytes) -> Iterator[tuple[int, int]]:
+    for match in _PHONE.finditer(data):
+        start, end = match.span()
+        if data[start : start + 1] == b"(" and data.count(b"(", start, end) > data.count(b")", start, end):
+            start += 1
+        if not _stands_alone(data, start, end) or data[max(0, start - 1) : start] in _JOINERS:
+            continue
+        value = data[start:end].decode()
+        if validators.is_international_phone(value.removeprefix("(").replace("+ ", "+")):
+            yield start, end
+            continue
+        cents = data[end : end + 1] == b"," and data[end + 1 : end + 2].isdigit()
+        if value.startswith("+") or cents:
+            continue
+        announced = _PHONE_BEFORE.search(data[max(0, start - 60) : start].decode("utf-8", "ignore")) is not None
+        if validators.is_national_phone(value, announced=announced):
+            yield start, end
+
+
+_JOINERS = (b",", b".", b"-", b"/", b"_", b"=", b"#", b"$", b"+")
+
+_Search = Callable[[bytes], Iterator[tuple[int, int]]]
+_SEARCHES: tuple[tuple[PersonalData, _Search], ...] = (
+    (PersonalData.EMAIL, _emails),
+    (PersonalData.IBAN, _ibans),
+    (PersonalData.CODICE_FISCALE, _codici_fiscali),
+    (PersonalData.CREDIT_CARD, _cards),
+    (PersonalData.IP_ADDRESS, _ip_addresses),
+    (PersonalData.PHONE, _phones),
+)
+"""The surest kind first: what one search takes, the later ones do not see."""
