@@ -163,7 +163,8 @@ def pages() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder.mkdir(exist_ok=True)
     for name, text in pages().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-    sys.stdout.write(f"Wrote {FOLDER}.\n")
+        (folder / name).write_text(text, encoding="utf-8")
+    sys.stdout.write(f"Wrote {folder}.\n")

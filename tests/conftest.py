@@ -4,6 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
 
 HOME = tempfile.mkdtemp(prefix="fucina-test-")
@@ -13,6 +14,10 @@ os.environ["FUCINA_HOME"] = HOME
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+if "FUCINA_TEST_DATABASE_URL" in os.environ:
+    os.environ["FUCINA_DATABASE_URL"] = os.environ["FUCINA_TEST_DATABASE_URL"]
+os.environ["DJANGO_SETTINGS_MODULE"] = "fucina.hub.settings"
+django.setup()
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "penna-nuova"
 

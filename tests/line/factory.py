@@ -74,7 +74,7 @@ class Factory:
         }
         self.process: subprocess.Popen[str] | None = None
 
-    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def cli(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run one command."""
         return subprocess.run(
             [sys.executable, "-m", "fucina.cli", *arguments],
@@ -83,6 +83,7 @@ class Factory:
             text=True,
             timeout=600,
             check=False,
+            cwd=cwd,
         )
 
     def up(self) -> None:

@@ -7,6 +7,8 @@ repeated. A hub that does not answer is waited for.
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -67,7 +69,7 @@ class Agent:
             try:
                 self.step()
                 patience_s = POLL_S
-            except (Unavailable, NotSignedIn) as error:
+            except FactoryError as error:
                 logger.warning("%s %s", error.message, error.hint)
                 patience_s = min(patience_s * 2, PATIENCE_S)
             self.stopping.wait(patience_s)
@@ -99,14 +101,26 @@ class Agent:
         """Place new jobs, report on the others; returns how many came to their end."""
         for entry in entries:
             if not entry.placed:
-                self._place(entry)
+                with self._one(entry):
+                    self._place(entry)
         reports = self._executor.poll(entry.job.spec.key for entry in entries if entry.placed)
         num_closed = 0
         for entry in entries:
             report = reports.get(entry.job.spec.key)
             if report is not None:
-                num_closed += self._report(entry, report)
+                with self._one(entry):
+                    num_closed += self._report(entry, report)
         return num_closed
+
+    @contextmanager
+    def _one(self, entry: Entry) -> Iterator[None]:
+        """Trouble with one job is its own: it is logged, and tried again; trouble with the hub is everybody's."""
+        try:
+            yield
+        except (Unavailable, NotSignedIn):
+            raise
+        except FactoryError as error:
+            logger.error("job %s: %s %s", entry.ref, error.message, error.hint)
 
     def _place(self, entry: Entry) -> None:
         job = entry.job

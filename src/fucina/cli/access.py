@@ -27,9 +27,7 @@ def apply_for(hub: Hub, spec: ProjectSpec, *, mode: str, hours: float | None, fo
     """Apply for the project's hours and say what the check and the decision were."""
     made = _apply(hub, spec, mode=mode, hours=hours, form=form)
     if not show(made, form):
-        say(
-            f"[green]✓[/green] application   {made.ref} for {made.gpu_hours:g} GPU-hours, mode {made.access_mode}"
-        )
+        say(f"[green]✓[/green] application   {made.ref} for {made.gpu_hours:g} GPU-hours, mode {made.access_mode}")
         for finding in made.findings:
             say(f"    {'✓' if finding.passed else '✗'} {finding.message}")
         granted = f", {made.granted_gpu_hours:g} GPU-hours" if made.granted_gpu_hours else ""

@@ -21,9 +21,9 @@ from fucina.config import Settings
 from fucina.data.recipe import SourceFile
 from fucina.data.sources import resolve
 from fucina.errors import BadInput, NotSignedIn, NotVisible, WrongState
-from fucina.line.plan import plan_run, recipes
+from fucina.line.plan import plan_run, prepare_recipe
 from fucina.line.project_file import load_project
-from fucina.line.spec import ProjectSpec, StageName
+from fucina.line.spec import ProjectSpec
 from fucina.line.stage import STAGE_FILE
 from fucina.network.spec import Site, load_network
 from fucina.trust.recipe import EvaluationResults
@@ -90,9 +90,7 @@ def check_project(project_file: Path) -> tuple[ProjectSpec, tuple[SourceFile, ..
     spec = load_project(project_file)
     base = project_file.resolve().parent
     sources = resolve([(s.path, s.licence, s.origin) for s in spec.data.sources], base=base)
-    site = load_network().sites[0]
-    recipe = recipes(spec, sources=sources, run="check", site=site, partition=site.partitions[0])[StageName.PREPARE]
-    preflight(recipe, workdir=base)
+    preflight(prepare_recipe(spec, sources=sources), workdir=base)
     return spec, sources
 
 

@@ -43,22 +43,27 @@ def job_key(run: str, stage: StageName) -> str:
     return f"{run}.{stage}"
 
 
+def prepare_recipe(spec: ProjectSpec, *, sources: Sequence[SourceFile]) -> PrepareRecipe:
+    """What `prepare` is asked to do for a project."""
+    return PrepareRecipe(
+        sources=tuple(sources),
+        languages=spec.data.languages,
+        redact=spec.data.redact,
+        min_characters=spec.data.min_characters,
+        quality=spec.data.quality,
+        near_duplicate_threshold=spec.data.near_duplicate_threshold,
+        vocabulary_size=spec.data.vocabulary_size,
+        num_canaries=spec.data.num_canaries,
+        seed=spec.seed,
+    )
+
+
 def recipes(
     spec: ProjectSpec, *, sources: Sequence[SourceFile], run: str, site: Site, partition: Partition
 ) -> dict[StageName, BaseModel]:
     """The five recipes of a project."""
     return {
-        StageName.PREPARE: PrepareRecipe(
-            sources=tuple(sources),
-            languages=spec.data.languages,
-            redact=spec.data.redact,
-            min_characters=spec.data.min_characters,
-            quality=spec.data.quality,
-            near_duplicate_threshold=spec.data.near_duplicate_threshold,
-            vocabulary_size=spec.data.vocabulary_size,
-            num_canaries=spec.data.num_canaries,
-            seed=spec.seed,
-        ),
+        StageName.PREPARE: prepare_recipe(spec, sources=sources),
         StageName.TRAIN: TrainRecipe(
             recipe=spec.train.recipe,
             size=spec.train.size,

@@ -36,11 +36,9 @@ LIBRARIES: dict[StageName, tuple[str, ...]] = {
     StageName.PREPARE: (
         "numpy",
         "pyarrow",
-        "numba",
         "tokenizers",
         "py3langid",
         "resiliparse",
-        "trafilatura",
         "google-re2",
         "zstandard",
     ),

@@ -1,0 +1,1 @@
+"""Access modes, applications, eligibility, decisions and grants."""

@@ -1,0 +1,1 @@
+"""Allocations, the append-only ledger of GPU-seconds, usage records."""

@@ -1,0 +1,41 @@
+"""Releases and their bytes."""
+
+from django.http import FileResponse, StreamingHttpResponse
+from ninja import Router
+
+from fucina.client.wire import ReleaseInfo
+from fucina.hub.api.archive import stream_zip
+from fucina.hub.api.doors import PersonRequest
+from fucina.hub.registry import read
+
+router = Router(tags=["releases"])
+
+
+@router.get("", response=list[ReleaseInfo])
+def releases(request: PersonRequest) -> list[ReleaseInfo]:
+    """Releases that you may see, newest first."""
+    return read.releases(request.auth)
+
+
+@router.get("/{ref}", response=ReleaseInfo)
+def release(request: PersonRequest, ref: str) -> ReleaseInfo:
+    """One release with its files."""
+    return read.release_info(read.find_release(ref, person=request.auth))
+
+
+@router.get("/{ref}/files/{path:path}")
+def file(request: PersonRequest, ref: str, path: str) -> FileResponse:
+    """One file of a release, as a download."""
+    found = read.release_file(read.find_release(ref, person=request.auth), path)
+    return FileResponse(found.open("rb"), as_attachment=True, filename=found.name)
+
+
+@router.get("/{ref}/archive")
+def archive(request: PersonRequest, ref: str) -> StreamingHttpResponse:
+    """The whole release as one ZIP file."""
+    row = read.find_release(ref, person=request.auth)
+    name = f"{row.model.name}-v{row.version}"
+    pieces = stream_zip(read.release_folder(row), [item["path"] for item in row.files], root=name)
+    response = StreamingHttpResponse(pieces, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{name}.zip"'
+    return response

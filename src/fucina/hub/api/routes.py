@@ -1,0 +1,18 @@
+"""All routes of the API, under `/api/v1`."""
+
+from ninja import NinjaAPI
+
+from fucina import __version__
+from fucina.hub.api import access, agent, factory, projects, releases, runs
+from fucina.hub.api.doors import AgentDoor, PersonDoor, StrictParser
+from fucina.hub.api.errors import handle_errors
+
+api = NinjaAPI(title="Fucina", version=__version__, urls_namespace="api", docs_url=None, parser=StrictParser())
+handle_errors(api)
+_person = PersonDoor()
+api.add_router("", factory.router)
+api.add_router("", access.router, auth=_person)
+api.add_router("/projects", projects.router, auth=_person)
+api.add_router("/runs", runs.router, auth=_person)
+api.add_router("/releases", releases.router, auth=_person)
+api.add_router("/agent", agent.router, auth=AgentDoor())

@@ -1,0 +1,1 @@
+"""Projects, line runs, jobs and what happened to them."""

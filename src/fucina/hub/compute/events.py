@@ -1,0 +1,89 @@
+"""How a job moves from state to state; every way in goes through `move`."""
+
+from datetime import datetime
+
+from fucina.accounting.usage import UsageRecord
+from fucina.compute.spec import FINAL, JobState, check_move
+from fucina.errors import ErrorBody
+from fucina.hub.accounting.actions import settle
+from fucina.hub.compute.models import EventKind, Job, JobEvent, LineRun
+from fucina.hub.people.actions import Actor
+
+
+def move(job: Job, *, to: JobState, reason: str, at: datetime) -> None:
+    """Put a job into a state and write it down. The caller has locked the run. Raises BadMove."""
+    check_move(job.job_state, to)
+    if job.state == to and job.reason == reason:
+        return
+    job.state = to
+    job.reason = reason
+    job.save(update_fields=["state", "reason"])
+    JobEvent.objects.create(job=job, kind=EventKind.STATE, state=to, reason=reason, at=at)
+
+
+def close(
+    job: Job, *, to: JobState, reason: str, error: ErrorBody | None, used: UsageRecord, by: Actor, at: datetime
+) -> None:
+    """End a job for good and settle it. The caller has locked the run."""
+    job.started_at = used.started_at or job.started_at
+    job.ended_at = used.ended_at
+    job.num_attempts = used.num_attempts
+    job.error_code = error.code[:100] if error else ""
+    job.error_hint = error.hint if error else ""
+    job.save(update_fields=["started_at", "ended_at", "num_attempts", "error_code", "error_hint"])
+    move(job, to=to, reason=reason, at=at)
+    settle(allocation=job.run.allocation, used=used, by=by, at=at)
+
+
+def cancel_unstarted(job: Job, *, reason: str, by: Actor, at: datetime) -> None:
+    """End a job that no agent looks after; it used nothing."""
+    used = UsageRecord(
+        site=job.run.allocation.site.name,
+        job_key=job.key,
+        state=str(JobState.CANCELLED),
+        ended_at=at,
+        wall_s=0.0,
+        num_gpus=job.num_gpus,
+        gpu_s=0,
+        num_attempts=0,
+    )
+    close(job, to=JobState.CANCELLED, reason=reason, error=None, used=used, by=by, at=at)
+
+
+def go_on(run: LineRun, *, by: Actor, at: datetime) -> None:
+    """Let the next job start, or cancel the rest when one did not succeed, and bring the run's own state up to date."""
+    jobs = list(run.jobs.order_by("position").select_related("run__allocation__site"))
+    stopped_by = next((job for job in jobs if job.job_state in FINAL - {JobState.SUCCEEDED}), None)
+    for job in jobs:
+        waiting = job.job_state in {JobState.BLOCKED, JobState.QUEUED}
+        if waiting and stopped_by is not None:
+            cancel_unstarted(job, reason=f"Stage {stopped_by.stage} was {_past(stopped_by)}.", by=by, at=at)
+        elif waiting and all(earlier.job_state is JobState.SUCCEEDED for earlier in jobs[: job.position]):
+            move(job, to=JobState.QUEUED, reason="", at=at)
+    _update_state(run, jobs, at=at)
+
+
+def _past(job: Job) -> str:
+    words = {
+        JobState.FAILED: "not successful",
+        JobState.TIMED_OUT: "ended by its walltime",
+        JobState.CANCELLED: "cancelled",
+    }
+    return words[job.job_state]
+
+
+def _update_state(run: LineRun, jobs: list[Job], *, at: datetime) -> None:
+    """A run is where its first unfinished or unsuccessful job is; once one has run, waiting for the next is running.
+
+    With all five succeeded it still runs until its release is registered.
+    """
+    states = [job.job_state for job in jobs]
+    current = next((state for state in states if state is not JobState.SUCCEEDED), JobState.RUNNING)
+    if states[0] is JobState.SUCCEEDED and current in {JobState.BLOCKED, JobState.QUEUED, JobState.CLAIMED}:
+        current = JobState.RUNNING
+    if current in FINAL and not all(state in FINAL for state in states):
+        current = JobState.RUNNING
+    if run.state != current:
+        run.state = current
+        run.ended_at = at if current in FINAL else None
+        run.save(update_fields=["state", "ended_at"])

@@ -1,0 +1,240 @@
+"""What an agent does with jobs. Every call may be repeated; each is about jobs of that agent only."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import models, transaction
+from django.db.models import Max
+
+from fucina.accounting.usage import UsageRecord
+from fucina.client.wire import ClaimedJob, HeartbeatAnswer, RunSource
+from fucina.compute.record import ProgressLine, StageRecord
+from fucina.compute.spec import FINAL, JobReport, JobState
+from fucina.errors import BadInput
+from fucina.hub.compute.events import cancel_unstarted, close, go_on, move
+from fucina.hub.compute.models import LIVE, EventKind, Job, JobEvent, LineRun
+from fucina.hub.network.actions import note_seen
+from fucina.hub.network.models import Agent
+from fucina.hub.people.actions import Rule, record
+from fucina.hub.people.visible import get_visible
+from fucina.line.spec import StageName
+
+GRACE = timedelta(seconds=60)
+"""How long after a hand-over a heartbeat may still lack the job."""
+
+SILENCE = timedelta(minutes=10)
+"""After so long without a heartbeat nobody can say how an agent's jobs are."""
+
+
+class BadReport(BadInput):
+    """A report that does not fit its job."""
+
+    code = "bad_report"
+
+
+def find_job(agent: Agent, ref: str) -> Job:
+    """A job of this agent. Raises NotVisible."""
+    return get_visible(Job.objects.filter(agent=agent).select_related("run__project__organisation"), ref)
+
+
+def _locked(agent: Agent, ref: str) -> Job:
+    """The job as it stands once nobody else changes its run."""
+    run_id = find_job(agent, ref).run_id
+    LineRun.objects.select_for_update().get(pk=run_id)
+    return Job.objects.select_related("run__allocation__site").get(ref=ref)
+
+
+def _claimable(agent: Agent) -> models.QuerySet[Job]:
+    rows = Job.objects.filter(state=JobState.QUEUED, run__allocation__site=agent.site)
+    return rows.order_by("run__created_at", "run_id", "position")
+
+
+def _handed_out(agent: Agent) -> models.QuerySet[Job]:
+    """Claimed by this agent, which never said that it started them."""
+    return Job.objects.filter(
+        agent=agent, state=JobState.CLAIMED, accepted_at__isnull=True, cancel_asked_at__isnull=True
+    ).order_by("claimed_at", "pk")
+
+
+def claim(*, agent: Agent, num_slots: int, num_gpus: int, at: datetime) -> tuple[ClaimedJob, ...]:
+    """Queued jobs of the agent's site that fit, oldest run first, after those that it claimed before and never started.
+
+    An agent that finds nothing costs two reads and no lock.
+    """
+    if not _handed_out(agent).exists() and (
+        num_slots == 0 or not _claimable(agent).filter(num_gpus__lte=num_gpus).exists()
+    ):
+        return ()
+    with transaction.atomic():
+        jobs = list(_handed_out(agent).select_related("run"))
+        slots = num_slots - len(jobs)
+        gpus = num_gpus - sum(job.num_gpus for job in jobs)
+        for candidate in _claimable(agent).filter(num_gpus__lte=max(gpus, 0))[: 2 * max(slots, 0)]:
+            if slots > 0 and candidate.num_gpus <= gpus and (job := _hand_out(candidate, agent=agent, at=at)):
+                slots -= 1
+                gpus -= job.num_gpus
+                jobs.append(job)
+    return tuple(_claimed(job) for job in jobs)
+
+
+def _hand_out(candidate: Job, *, agent: Agent, at: datetime) -> Job | None:
+    """Give a queued job to the agent, unless another call was faster."""
+    run = LineRun.objects.select_for_update(skip_locked=True).filter(pk=candidate.run_id).first()
+    job = Job.objects.select_related("run").get(pk=candidate.pk)
+    if run is None or job.job_state is not JobState.QUEUED:
+        return None
+    job.agent = agent
+    job.claimed_at = at
+    job.save(update_fields=["agent", "claimed_at"])
+    move(job, to=JobState.CLAIMED, reason="", at=at)
+    record(agent, "compute.claim", job, at=at)
+    go_on(run, by=agent, at=at)
+    return job
+
+
+def _claimed(job: Job) -> ClaimedJob:
+    sources = job.run.sources if job.stage == StageName.PREPARE else []
+    return ClaimedJob(
+        ref=job.ref,
+        run=job.run.ref,
+        stage=StageName(job.stage),
+        spec=job.parsed_spec,
+        input=job.parsed_input,
+        sources=tuple(RunSource.model_validate(source) for source in sources),
+    )
+
+
+@transaction.atomic
+def mark_started(*, agent: Agent, ref: str, report: JobReport, at: datetime) -> Job:
+    """The executor has the job; what it says of it is shown. After the end it changes nothing."""
+    job = _locked(agent, ref)
+    if job.job_state in FINAL:
+        return job
+    job.accepted_at = job.accepted_at or at
+    job.started_at = report.started_at or job.started_at
+    job.num_attempts = report.num_attempts
+    job.save(update_fields=["accepted_at", "started_at", "num_attempts"])
+    waits = report.state in {JobState.BLOCKED, JobState.QUEUED, JobState.CLAIMED}
+    to = JobState.CLAIMED if waits else JobState.UNKNOWN if report.state is JobState.UNKNOWN else JobState.RUNNING
+    if not (waits and job.job_state is JobState.RUNNING):
+        move(job, to=to, reason=report.reason, at=at)
+    record(agent, "compute.start", job, at=at, data={"state": str(to)})
+    go_on(job.run, by=agent, at=at)
+    return job
+
+
+def add_progress(*, agent: Agent, ref: str, first: int, lines: Sequence[ProgressLine], at: datetime) -> int:
+    """Keep progress lines that are not known yet; returns the number after the last known one."""
+    job = find_job(agent, ref)
+    known = job.events.filter(kind=EventKind.PROGRESS).aggregate(last=Max("number"))["last"]
+    next_number = 0 if known is None else known + 1
+    new = [
+        JobEvent(job=job, kind=EventKind.PROGRESS, number=number, line=_finite(line).model_dump(mode="json"), at=at)
+        for number, line in enumerate(lines, start=first)
+        if number >= next_number
+    ]
+    if new:
+        JobEvent.objects.bulk_create(new, batch_size=500, ignore_conflicts=True)
+    return max(next_number, first + len(lines))
+
+
+def _finite(line: ProgressLine) -> ProgressLine:
+    """Without numbers that JSON cannot write; a loss that is not a number shows as missing."""
+    return line.model_copy(
+        update={"values": {name: value for name, value in line.values.items() if math.isfinite(value)}}
+    )
+
+
+@transaction.atomic
+def finish(
+    *, agent: Agent, ref: str, report: JobReport, used: UsageRecord, stage_record: StageRecord | None, at: datetime
+) -> Job:
+    """End a job with its one usage record, settle it, and let the next stage go on or cancel the rest.
+
+    However often it is reported, only the first report counts. Raises BadReport.
+    """
+    job = _locked(agent, ref)
+    if report.state not in FINAL:
+        raise BadReport(f"A job that is {report.state} has not ended.", hint="Report the end with a final state.")
+    if used.job_key != job.key or report.key != job.key:
+        raise BadReport(f"The report is about {used.job_key}; {ref} is {job.key}.", hint="Report each job on its own.")
+    if not (math.isfinite(used.wall_s) and math.isfinite(used.cpu_s) and math.isfinite(used.energy_j or 0.0)):
+        raise BadReport(
+            "The usage record has a number that is not finite.", hint="Measure again, or leave out what is unknown."
+        )
+    if job.job_state in FINAL:
+        return job
+    job.record = stage_record.model_dump(mode="json") if stage_record else None
+    job.accepted_at = job.accepted_at or at
+    job.save(update_fields=["record", "accepted_at"])
+    reason = report.error.message if report.error else report.reason
+    close(job, to=report.state, reason=reason, error=report.error, used=used, by=agent, at=at)
+    record(agent, "compute.finish", job, at=at, data={"state": str(report.state), "gpu_s": used.gpu_s})
+    go_on(job.run, by=agent, at=at)
+    return job
+
+
+@transaction.atomic
+def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime) -> HeartbeatAnswer:
+    """Compare what the agent looks after with what the hub believes.
+
+    A job that the agent lost is handed out again under its old key; one that it lost and that should end is ended here.
+    """
+    note_seen(agent=agent, version=version, at=at)
+    looked_after = set(refs)
+    mine = list(Job.objects.filter(agent=agent, state__in=LIVE).order_by("pk"))
+    for job in mine:
+        if job.ref not in looked_after:
+            _lost(agent, job.ref, at=at)
+        elif job.job_state is JobState.UNKNOWN:
+            _back(agent, job.ref, at=at)
+    return HeartbeatAnswer(
+        cancel=tuple(job.ref for job in mine if job.cancel_asked_at is not None and job.ref in looked_after),
+        forget=tuple(sorted(looked_after - {job.ref for job in mine})),
+    )
+
+
+def _lost(agent: Agent, ref: str, *, at: datetime) -> None:
+    job = _locked(agent, ref)
+    handed_over_at = job.accepted_at or job.claimed_at
+    if job.job_state not in LIVE or handed_over_at is None or at - handed_over_at < GRACE:
+        return
+    if job.cancel_asked_at is not None:
+        cancel_unstarted(job, reason="Cancelled; the agent does not have it.", by=agent, at=at)
+        record(agent, "compute.cancel", job, at=at)
+    elif job.accepted_at is not None:
+        job.accepted_at = None
+        job.save(update_fields=["accepted_at"])
+        move(job, to=JobState.CLAIMED, reason="The agent lost it; it is handed out again.", at=at)
+        record(agent, "compute.requeue", job, at=at)
+    go_on(job.run, by=agent, at=at)
+
+
+def _back(agent: Agent, ref: str, *, at: datetime) -> None:
+    job = _locked(agent, ref)
+    if job.job_state is JobState.UNKNOWN:
+        move(job, to=JobState.RUNNING if job.accepted_at else JobState.CLAIMED, reason="", at=at)
+        go_on(job.run, by=agent, at=at)
+
+
+@transaction.atomic
+def mark_silent(*, at: datetime) -> int:
+    """Call the running jobs of long silent agents UNKNOWN; returns how many. A heartbeat brings them back."""
+    rule = Rule("silent-agent")
+    rows = Job.objects.filter(state=JobState.RUNNING, agent__last_seen_at__lt=at - SILENCE).select_related(
+        "agent__site"
+    )
+    num_marked = 0
+    for job in list(rows):
+        agent = job.agent
+        if agent is None or agent.last_seen_at is None:
+            continue
+        locked = _locked(agent, job.ref)
+        if locked.job_state is JobState.RUNNING:
+            seen = f"{agent.last_seen_at:%Y-%m-%d %H:%M} UTC"
+            move(locked, to=JobState.UNKNOWN, reason=f"The agent of {agent.site} was last heard at {seen}.", at=at)
+            record(rule, "compute.mark_silent", locked, at=at)
+            go_on(locked.run, by=rule, at=at)
+            num_marked += 1
+    return num_marked

@@ -1,0 +1,213 @@
+"""Wire types built from projects, runs and jobs."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from django.db.models import Count
+
+from fucina.accounting import usage
+from fucina.client.wire import JobInfo, LedgerLine, LogAnswer, ProgressAnswer, ProjectInfo, RunInfo
+from fucina.compute.record import ProgressLine, StageRecord
+from fucina.compute.spec import JobState
+from fucina.errors import ErrorBody
+from fucina.hub.accounting.models import LedgerEntry, UsageRecord, balance
+from fucina.hub.accounting.read import ledger_lines
+from fucina.hub.compute.models import EventKind, Job, JobEvent, LineRun, LineRunQuerySet, Project
+from fucina.hub.data.storage import hub_folder
+from fucina.hub.people.models import Person
+from fucina.hub.people.visible import get_visible
+from fucina.line.spec import StageName
+
+MAX_LOG_BYTES = 16 * 2**20
+"""A job's log is kept up to here."""
+
+LOG_PIECE_BYTES = 256 * 2**10
+"""Most that one answer holds."""
+
+PROGRESS_PIECE_LINES = 5_000
+
+
+def project_info(project: Project) -> ProjectInfo:
+    """A project with its balance."""
+    sums = balance(LedgerEntry.objects.of_project(project.organisation, project.name))
+    return ProjectInfo(
+        ref=project.ref,
+        name=project.name,
+        organisation=project.organisation.name,
+        purpose=project.purpose,
+        num_runs=project.runs.count(),
+        **sums._asdict(),
+    )
+
+
+def projects(person: Person) -> list[ProjectInfo]:
+    """Every project that this person may see, by organisation and name."""
+    rows = Project.objects.visible_to(person).select_related("organisation").order_by("organisation__name", "name")
+    return [project_info(row) for row in rows]
+
+
+def find_project(ref: str, *, person: Person) -> Project:
+    """A project. Raises NotVisible."""
+    return get_visible(Project.objects.visible_to(person).select_related("organisation"), ref)
+
+
+def ledger(project: Project) -> list[LedgerLine]:
+    """Every ledger entry of a project in the order of writing."""
+    return ledger_lines(project.organisation, project.name)
+
+
+def find_run(ref: str, *, person: Person) -> LineRun:
+    """A run. Raises NotVisible."""
+    return get_visible(visible_runs(person), ref)
+
+
+def visible_runs(person: Person) -> LineRunQuerySet:
+    """Rows that this person may see, newest first, with what `run_info` needs."""
+    rows = LineRun.objects.visible_to(person)
+    return rows.select_related("project__organisation", "allocation__site", "created_by").order_by("-created_at", "-pk")
+
+
+def find_job(run: LineRun, stage: StageName) -> Job:
+    """The job of a stage; every run has all five."""
+    return run.jobs.get(stage=stage.value)
+
+
+def runs(person: Person, *, project: str = "", state: JobState | None = None, limit: int = 50) -> list[RunInfo]:
+    """Runs that this person may see, newest first; `project` is a reference or a name."""
+    rows = visible_runs(person)
+    if project:
+        rows = rows.filter(project__ref=project) | rows.filter(project__name=project)
+    if state is not None:
+        rows = rows.filter(state=state.value)
+    return run_infos(list(rows[:limit]))
+
+
+def run_info(run: LineRun) -> RunInfo:
+    """A run with its five stages."""
+    return run_infos([run])[0]
+
+
+def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
+    """Runs with their stages, in a fixed number of queries."""
+    rows = list(rows)
+    jobs = list(Job.objects.filter(run__in=rows).order_by("run", "position"))
+    newest = _newest_progress(jobs)
+    used = {
+        row.job: usage.UsageRecord.model_validate(row.wire)
+        for row in UsageRecord.objects.filter(job__in=[job.key for job in jobs])
+    }
+    by_run: dict[int, list[JobInfo]] = {row.pk: [] for row in rows}
+    problems = {row.pk: ErrorBody.model_validate(row.problem) for row in rows if row.problem}
+    for job in jobs:
+        problem = problems.get(job.run_id) if job.stage == StageName.RELEASE else None
+        by_run[job.run_id].append(_job_info(job, used=used, newest=newest, problem=problem))
+    return [
+        RunInfo(
+            ref=row.ref,
+            project=row.project.ref,
+            project_name=row.project.name,
+            organisation=row.project.organisation.name,
+            state=JobState(row.state),
+            site=row.allocation.site.name,
+            created_at=row.created_at,
+            ended_at=row.ended_at,
+            created_by=row.created_by.username,
+            jobs=tuple(by_run[row.pk]),
+            release=row.release,
+        )
+        for row in rows
+    ]
+
+
+def _newest_progress(jobs: list[Job]) -> dict[int, ProgressLine]:
+    counts = (
+        JobEvent.objects.filter(job__in=jobs, kind=EventKind.PROGRESS)
+        .order_by()
+        .values_list("job")
+        .annotate(n=Count("pk"))
+    )
+    lines: dict[int, ProgressLine] = {}
+    for job_id, count in counts:
+        event = JobEvent.objects.get(job_id=job_id, number=count - 1)
+        lines[job_id] = ProgressLine.model_validate(event.line)
+    return lines
+
+
+def _job_info(
+    job: Job, *, used: Mapping[str, usage.UsageRecord], newest: Mapping[int, ProgressLine], problem: ErrorBody | None
+) -> JobInfo:
+    record = used.get(job.key)
+    ran = record is not None and job.started_at is not None
+    return JobInfo(
+        ref=job.ref,
+        stage=StageName(job.stage),
+        state=job.job_state,
+        reason=problem.message if problem else job.reason,
+        error_code=problem.code if problem else job.error_code,
+        error_hint=problem.hint if problem else job.error_hint,
+        num_gpus=job.num_gpus,
+        walltime_s=job.walltime_s,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+        wall_s=record.wall_s if record and ran else None,
+        cpu_s=record.cpu_s if record and ran else None,
+        gpu_s=record.gpu_s if record and ran else None,
+        max_rss_bytes=record.max_rss_bytes if record and ran else None,
+        num_attempts=job.num_attempts,
+        progress=newest.get(job.pk),
+    )
+
+
+def job_record(job: Job) -> StageRecord | None:
+    """The record that the stage left, once it ended well."""
+    return StageRecord.model_validate(job.record) if job.record else None
+
+
+def progress(job: Job, *, after: int = 0) -> ProgressAnswer:
+    """Progress lines from number `after` on; `next` is where to go on."""
+    rows = job.events.filter(kind=EventKind.PROGRESS, number__gte=after).order_by("number")[:PROGRESS_PIECE_LINES]
+    lines = tuple(ProgressLine.model_validate(row.line) for row in rows)
+    return ProgressAnswer(lines=lines, next=after + len(lines))
+
+
+def log_path(job: Job) -> Path:
+    """Where the hub keeps the log of a job."""
+    return hub_folder() / "logs" / f"{job.ref}.log"
+
+
+def log(job: Job, *, offset: int = 0) -> LogAnswer:
+    """A piece of the log from byte `offset` on; `next` is where to go on.
+
+    A character that is not complete yet waits for the next piece; bytes that are no UTF-8 are shown as such.
+    """
+    path = log_path(job)
+    data = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(LOG_PIECE_BYTES)
+    data = data[: len(data) - _incomplete(data)]
+    return LogAnswer(text=data.decode("utf-8", "replace").replace("\0", ""), offset=offset, next=offset + len(data))
+
+
+def log_tail(job: Job, *, num_bytes: int = 8192) -> LogAnswer:
+    """The end of the log, from the start of a line."""
+    path = log_path(job)
+    size = path.stat().st_size if path.is_file() else 0
+    start = max(0, size - num_bytes)
+    answer = log(job, offset=start)
+    cut = answer.text.find("\n") + 1 if start else 0
+    skipped = len(answer.text[:cut].encode()) if cut else 0
+    return LogAnswer(text=answer.text[cut:], offset=start + skipped, next=answer.next)
+
+
+def _incomplete(data: bytes) -> int:
+    """How many bytes at the end begin a UTF-8 character whose rest is missing."""
+    for back in range(1, min(4, len(data) + 1)):
+        byte = data[-back]
+        if byte >= 0b1100_0000:
+            length = 2 if byte < 0b1110_0000 else 3 if byte < 0b1111_0000 else 4
+            return back if back < length else 0
+        if byte < 0b1000_0000:
+            return 0
+    return 0

@@ -1,0 +1,44 @@
+"""`db_worker`."""
+
+import logging
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import DatabaseError, close_old_connections
+from django_tasks_db.management.commands import db_worker
+
+from fucina.hub.compute.jobs import mark_silent
+from fucina.hub.trust.registration import resume_registrations
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 30.0
+"""Between two looks for agents that have fallen silent."""
+
+
+class Command(db_worker.Command):
+    """The worker of the tasks library, which first takes up what a killed worker left undone."""
+
+    def handle(self, **options: Any) -> None:
+        """Resume, then work; beside it, jobs of agents that fell silent are called unknown."""
+        resume_registrations()
+        over = threading.Event()
+        watch = threading.Thread(target=watch_agents, args=(over,), daemon=True)
+        watch.start()
+        try:
+            super().handle(**options)
+        finally:
+            over.set()
+            watch.join()
+
+
+def watch_agents(over: threading.Event) -> None:
+    """Look for silent agents until it is over; a database that does not answer is tried again."""
+    while not over.wait(LOOK_S):
+        try:
+            mark_silent(at=datetime.now(UTC))
+        except DatabaseError:
+            logger.exception("could not look for silent agents")
+        finally:
+            close_old_connections()

@@ -1,0 +1,1 @@
+"""Sites that registered here, their partitions and their agents."""

@@ -1,0 +1,20 @@
+"""Tables of the network for the operator."""
+
+from django.contrib import admin
+
+from fucina.hub.network.models import Agent, Site
+from fucina.hub.people.admin import ReadOnlyAdmin
+
+
+@admin.register(Site)
+class SiteAdmin(ReadOnlyAdmin):
+    """Sites."""
+
+    list_display = ("name", "title", "executor", "registered_at")
+
+
+@admin.register(Agent)
+class AgentAdmin(ReadOnlyAdmin):
+    """Agents."""
+
+    list_display = ("site", "version", "last_seen_at")

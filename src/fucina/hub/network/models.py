@@ -1,0 +1,79 @@
+"""Sites as they registered."""
+
+from functools import partial
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from fucina.hub.people.models import ApiToken
+from fucina.hub.people.reference import new_ref
+from fucina.network import spec
+
+
+class Site(models.Model):
+    """A place with accelerators."""
+
+    name = models.CharField(max_length=64, unique=True)
+    """The site's id in the network file."""
+    title = models.CharField(max_length=200)
+    executor = models.CharField(max_length=32)
+    wire = models.JSONField()
+    """`fucina.network.spec.Site`."""
+    registered_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("site")
+        verbose_name_plural = _("sites")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def spec(self) -> spec.Site:
+        """The site as the network file describes it."""
+        return spec.Site.model_validate(self.wire)
+
+
+class Partition(models.Model):
+    """Equal nodes of a site."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="partitions")
+    name = models.CharField(max_length=64)
+    position = models.IntegerField()
+    """Order in the network file; the first is the default."""
+
+    class Meta:
+        verbose_name = _("partition")
+        verbose_name_plural = _("partitions")
+        ordering = ["site", "position"]
+        constraints = [models.UniqueConstraint(fields=["site", "name"], name="partition_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.site}/{self.name}"
+
+    @property
+    def spec(self) -> spec.Partition:
+        """The partition as the network file describes it."""
+        return self.site.spec.partition(self.name)
+
+
+class Agent(models.Model):
+    """The program that serves a site."""
+
+    ref = models.CharField(max_length=32, unique=True, default=partial(new_ref, "agt"), editable=False)
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="agents")
+    token = models.OneToOneField(ApiToken, on_delete=models.CASCADE, related_name="agent")
+    version = models.CharField(max_length=64, blank=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("agent")
+        verbose_name_plural = _("agents")
+
+    def __str__(self) -> str:
+        return f"agent of {self.site}"
+
+    @property
+    def audit_name(self) -> str:
+        """As the audit trail writes it."""
+        return f"agent {self.site.name}"

@@ -1,0 +1,1 @@
+"""People, organisations, tokens and the audit trail."""
