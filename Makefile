@@ -10,12 +10,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 setup: .venv/.ready
 	@:
 
-.venv/.ready: constraints.txt pyproject.toml
+.venv/.ready: constraints.txt pyproject.toml src/fucina/hub/portal/locale/it/LC_MESSAGES/django.po
 	@echo "Setting up the Python environment in .venv (once)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) torch==2.13.0
 	@$(PIP) hatchling editables
 	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval]"
+	@$(BIN)/pybabel -q compile -D django -d src/fucina/hub/portal/locale
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready

@@ -45,7 +45,10 @@ def by_hand(project: Path, home: Path, folder: Path) -> float:
 def as_line(project: Path, home: Path) -> float:
     """Seconds from the run's creation to its registered release, by the hub's clock."""
     run = json.loads(fucina("run", str(project), "--format", "json", home=home))["run"]
-    created, ended = (time.mktime(time.strptime(run[k][:19], "%Y-%m-%dT%H:%M:%S")) + float("0" + run[k][19:].rstrip("Z")) for k in ("created_at", "ended_at"))
+    created, ended = (
+        time.mktime(time.strptime(run[k][:19], "%Y-%m-%dT%H:%M:%S")) + float("0" + run[k][19:].rstrip("Z"))
+        for k in ("created_at", "ended_at")
+    )
     return ended - created
 
 
@@ -69,7 +72,9 @@ def main() -> None:
         finally:
             fucina("down", home=home)
     ratios = [line_s / hand_s for line_s, hand_s in pairs]
-    print(f"median: line {statistics.median(p[0] for p in pairs):.2f} s, by hand {statistics.median(p[1] for p in pairs):.2f} s, ratio {statistics.median(ratios):.3f}")
+    print(
+        f"median: line {statistics.median(p[0] for p in pairs):.2f} s, by hand {statistics.median(p[1] for p in pairs):.2f} s, ratio {statistics.median(ratios):.3f}"
+    )
 
 
 if __name__ == "__main__":

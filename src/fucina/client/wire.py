@@ -37,7 +37,7 @@ class OrganisationRequest(Request):
     """A new organisation; who asks becomes its owner."""
 
     name: str = Field(min_length=1, max_length=200)
-    country: str = Field(default="", max_length=2)
+    country: str = Field(default="", pattern=r"^([A-Za-z]{2})?$")
 
 
 class OrganisationInfo(Answer):

@@ -52,7 +52,7 @@ def test_hold_then_settle(allocation, ada):
     assert [(line.kind, line.gpu_s, line.balance_gpu_s) for line in lines] == [
         ("grant", 36000, 36000),
         ("hold", -3600, 32400),
-        ("release", 3600, 36000),
+        ("settle", 3600, 36000),
         ("use", -1000, 35000),
     ]
 
@@ -206,7 +206,7 @@ def test_the_database_itself_refuses(usage_row, table, statement):
     [
         {"kind": Kind.HOLD, "gpu_s": 5, "job": "j"},
         {"kind": Kind.USE, "gpu_s": 5, "job": "j"},
-        {"kind": Kind.RELEASE, "gpu_s": -5, "job": "j"},
+        {"kind": Kind.SETTLE, "gpu_s": -5, "job": "j"},
         {"kind": Kind.HOLD, "gpu_s": 0, "job": "j"},
         {"kind": Kind.HOLD, "gpu_s": -5, "job": ""},
         {"kind": Kind.GRANT, "gpu_s": 5, "job": ""},
@@ -219,7 +219,7 @@ def test_an_entry_of_the_wrong_shape_is_refused_by_the_database(allocation, fiel
         allocation.entries.create(at=NOON + timedelta(days=1), **fields)
 
 
-@pytest.mark.parametrize("kind", [Kind.HOLD, Kind.USE, Kind.RELEASE, Kind.REFUND])
+@pytest.mark.parametrize("kind", [Kind.HOLD, Kind.USE, Kind.SETTLE, Kind.REFUND])
 def test_a_job_has_one_entry_of_each_kind(allocation, kind):
     gpu_s = -1 if kind in (Kind.HOLD, Kind.USE) else 1
     allocation.entries.create(kind=kind, gpu_s=gpu_s, job="j", at=NOON)

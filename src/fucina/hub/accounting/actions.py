@@ -87,7 +87,7 @@ def settle(*, allocation: Allocation, used: usage.UsageRecord, by: Actor, at: da
     )
     held = allocation.entries.filter(job=used.job_key, kind=Kind.HOLD).first()
     if held is not None:
-        allocation.entries.create(kind=Kind.RELEASE, gpu_s=-held.gpu_s, job=used.job_key, at=at)
+        allocation.entries.create(kind=Kind.SETTLE, gpu_s=-held.gpu_s, job=used.job_key, at=at)
     if used.gpu_s:
         allocation.entries.create(kind=Kind.USE, gpu_s=-used.gpu_s, job=used.job_key, at=at)
     record(by, "accounting.settle", allocation, at=at, data={"job": used.job_key, "gpu_s": used.gpu_s})

@@ -31,7 +31,7 @@ class Kind(models.TextChoices):
     """+ what was granted."""
     HOLD = "hold", _("hold")
     """- what a job may use at most."""
-    RELEASE = "release", _("release")
+    SETTLE = "settle", _("settle")
     """+ the whole hold, when the job is settled."""
     USE = "use", _("use")
     """- what the job used, when it is settled."""
@@ -41,7 +41,7 @@ class Kind(models.TextChoices):
     """- what was left when the grant ended."""
 
 
-PLUS = (Kind.GRANT, Kind.RELEASE, Kind.REFUND)
+PLUS = (Kind.GRANT, Kind.SETTLE, Kind.REFUND)
 MINUS = (Kind.HOLD, Kind.USE, Kind.EXPIRY)
 
 
@@ -111,7 +111,7 @@ class LedgerEntry(AppendOnly):
             models.CheckConstraint(
                 name="ledger_job_named",
                 condition=Q(kind__in=(Kind.GRANT, Kind.EXPIRY), job="")
-                | (Q(kind__in=(Kind.HOLD, Kind.RELEASE, Kind.USE, Kind.REFUND)) & ~Q(job="")),
+                | (Q(kind__in=(Kind.HOLD, Kind.SETTLE, Kind.USE, Kind.REFUND)) & ~Q(job="")),
             ),
         ]
 
@@ -125,7 +125,7 @@ def balance(entries: models.QuerySet[LedgerEntry]) -> Balance:
     sums = dict.fromkeys(Kind.values, 0) | {kind: total for kind, total in rows}
     return Balance(
         granted_gpu_s=sums[Kind.GRANT] + sums[Kind.EXPIRY],
-        held_gpu_s=-(sums[Kind.HOLD] + sums[Kind.RELEASE]),
+        held_gpu_s=-(sums[Kind.HOLD] + sums[Kind.SETTLE]),
         used_gpu_s=-(sums[Kind.USE] + sums[Kind.REFUND]),
         free_gpu_s=sum(sums.values()),
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from django.db.models import Count
+from django.db.models import OuterRef, Subquery
 
 from fucina.accounting import usage
 from fucina.client.wire import JobInfo, LedgerLine, LogAnswer, ProgressAnswer, ProjectInfo, RunInfo
@@ -120,17 +120,10 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
 
 
 def _newest_progress(jobs: list[Job]) -> dict[int, ProgressLine]:
-    counts = (
-        JobEvent.objects.filter(job__in=jobs, kind=EventKind.PROGRESS)
-        .order_by()
-        .values_list("job")
-        .annotate(n=Count("pk"))
-    )
-    lines: dict[int, ProgressLine] = {}
-    for job_id, count in counts:
-        event = JobEvent.objects.get(job_id=job_id, number=count - 1)
-        lines[job_id] = ProgressLine.model_validate(event.line)
-    return lines
+    lines = JobEvent.objects.filter(job=OuterRef("pk"), kind=EventKind.PROGRESS).order_by("-number").values("line")
+    newest = Job.objects.filter(pk__in=[job.pk for job in jobs]).annotate(newest=Subquery(lines[:1]))
+    found = newest.values_list("pk", "newest")
+    return {pk: ProgressLine.model_validate(line) for pk, line in found if line is not None}
 
 
 def _job_info(

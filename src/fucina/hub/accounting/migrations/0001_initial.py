@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
             name='LedgerEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('grant', 'grant'), ('hold', 'hold'), ('release', 'release'), ('use', 'use'), ('refund', 'refund'), ('expiry', 'expiry')], max_length=16)),
+                ('kind', models.CharField(choices=[('grant', 'grant'), ('hold', 'hold'), ('settle', 'settle'), ('use', 'use'), ('refund', 'refund'), ('expiry', 'expiry')], max_length=16)),
                 ('gpu_s', models.BigIntegerField()),
                 ('job', models.CharField(blank=True, max_length=200)),
                 ('note', models.CharField(blank=True, max_length=500)),
@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'ledger entry',
                 'verbose_name_plural': 'ledger entries',
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('gpu_s__gt', 0), ('kind__in', ('grant', 'release', 'refund'))), models.Q(('gpu_s__lt', 0), ('kind__in', ('hold', 'use', 'expiry'))), _connector='OR'), name='ledger_sign'), models.UniqueConstraint(condition=models.Q(('job', ''), _negated=True), fields=('job', 'kind'), name='ledger_once_per_job'), models.UniqueConstraint(condition=models.Q(('kind', 'grant')), fields=('allocation',), name='ledger_one_grant'), models.CheckConstraint(condition=models.Q(models.Q(('job', ''), ('kind__in', ('grant', 'expiry'))), models.Q(('kind__in', ('hold', 'release', 'use', 'refund')), models.Q(('job', ''), _negated=True)), _connector='OR'), name='ledger_job_named')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('gpu_s__gt', 0), ('kind__in', ('grant', 'settle', 'refund'))), models.Q(('gpu_s__lt', 0), ('kind__in', ('hold', 'use', 'expiry'))), _connector='OR'), name='ledger_sign'), models.UniqueConstraint(condition=models.Q(('job', ''), _negated=True), fields=('job', 'kind'), name='ledger_once_per_job'), models.UniqueConstraint(condition=models.Q(('kind', 'grant')), fields=('allocation',), name='ledger_one_grant'), models.CheckConstraint(condition=models.Q(models.Q(('job', ''), ('kind__in', ('grant', 'expiry'))), models.Q(('kind__in', ('hold', 'settle', 'use', 'refund')), models.Q(('job', ''), _negated=True)), _connector='OR'), name='ledger_job_named')],
             },
         ),
         migrations.CreateModel(

@@ -1,0 +1,1 @@
+"""The pages of the hub: parse, call one action or one read, render."""

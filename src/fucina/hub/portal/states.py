@@ -1,0 +1,96 @@
+"""Every state a page may show: its word, its shape, its colour. The one table behind `{% state %}`."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a state looks; the shape alone tells states of different meaning apart."""
+
+    word: str | Promise
+    shape: str
+    colour: str
+
+
+SHAPES: dict[str, str] = {
+    "ring": "M8 3a5 5 0 1 0 0 10A5 5 0 0 0 8 3Zm0-2a7 7 0 1 1 0 14A7 7 0 0 1 8 1Z",
+    "clock": "M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1Zm0 2a5 5 0 1 0 0 10A5 5 0 0 0 8 3Zm1 1.5v3.1l2 2-1.4 1.4L7 8.4V4.5Z",
+    "play": "M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1ZM6.3 4.6v6.8L11.6 8Z",
+    "check": "M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1Zm3.3 3.6L7 8.9 4.9 6.8 3.5 8.2 7 11.7l5.7-5.7Z",
+    "cross": "M5 1h6l4 4v6l-4 4H5L1 11V5Z"
+    "M5.9 4.5 4.5 5.9 6.6 8l-2.1 2.1 1.4 1.4L8 9.4l2.1 2.1 1.4-1.4L9.4 8l2.1-2.1-1.4-1.4L8 6.6Z",
+    "bar": "M8 1a7 7 0 1 1 0 14A7 7 0 0 1 8 1ZM4 7v2h8V7Z",
+    "triangle": "M8 1 15.5 14.5H.5ZM7 5.5v4.3h2V5.5Zm0 5.3v2h2v-2Z",
+    "diamond": "M8 .5 15.5 8 8 15.5.5 8ZM7 4v5h2V4Zm0 6v2h2v-2Z",
+    "dot": "M8 5a3 3 0 1 1 0 6 3 3 0 0 1 0-6Z",
+}
+"""Paths on a grid of 16, filled by the even-odd rule."""
+
+LOOKS: dict[str, Look] = {
+    # jobs and runs
+    "blocked": Look(word=_("Waits for the stage before"), shape="ring", colour="quiet"),
+    "queued": Look(word=_("Queued"), shape="clock", colour="quiet"),
+    "claimed": Look(word=_("Starting"), shape="clock", colour="live"),
+    "running": Look(word=_("Running"), shape="play", colour="live"),
+    "succeeded": Look(word=_("Succeeded"), shape="check", colour="good"),
+    "failed": Look(word=_("Failed"), shape="cross", colour="bad"),
+    "timed_out": Look(word=_("Ran out of time"), shape="cross", colour="bad"),
+    "cancelled": Look(word=_("Cancelled"), shape="bar", colour="quiet"),
+    "unknown": Look(word=_("Unknown"), shape="diamond", colour="warn"),
+    # applications
+    "submitted": Look(word=_("Waits for a decision"), shape="clock", colour="live"),
+    "granted": Look(word=_("Granted"), shape="check", colour="good"),
+    "rejected": Look(word=_("Rejected"), shape="cross", colour="bad"),
+    "withdrawn": Look(word=_("Withdrawn"), shape="bar", colour="quiet"),
+    # findings, gates, releases
+    "passed": Look(word=_("Passed"), shape="check", colour="good"),
+    "not_passed": Look(word=_("Not passed"), shape="cross", colour="bad"),
+    "verified": Look(word=_("Verified"), shape="check", colour="good"),
+    "not_verified": Look(word=_("Not verified"), shape="triangle", colour="warn"),
+    # items of the dossier
+    "evidenced": Look(word=_("Shown by a record"), shape="check", colour="good"),
+    "declared": Look(word=_("Declared by a person"), shape="dot", colour="quiet"),
+    "open": Look(word=_("Open question"), shape="triangle", colour="warn"),
+}
+
+
+def look(state: str) -> Look:
+    """How a state looks; one without an entry keeps its own word and looks like UNKNOWN."""
+    known = LOOKS.get(str(state))
+    return known or Look(word=str(state).replace("_", " "), shape="diamond", colour="warn")
+
+
+STAGES: dict[str, tuple[str | Promise, str | Promise]] = {
+    "prepare": (_("Prepare"), _("Clean the documents and cut them into tokens")),
+    "train": (_("Train"), _("Train the model")),
+    "evaluate": (_("Evaluate"), _("Measure the model and hold it against the gates")),
+    "document": (_("Document"), _("Write the model card, the data card and the dossier")),
+    "release": (_("Release"), _("Seal and sign everything as one folder")),
+}
+"""Name and purpose of each stage."""
+
+UNITS: dict[str, str | Promise] = {
+    "tokens": _("tokens"),
+    "documents": _("documents"),
+    "files": _("files"),
+    "parts": _("parts"),
+    "passages": _("passages"),
+    "continuations": _("continuations"),
+    "languages": _("languages"),
+    "planted values": _("planted values"),
+}
+"""What stages count."""
+
+LEDGER_KINDS: dict[str, str | Promise] = {
+    "grant": _("Grant"),
+    "hold": _("Hold"),
+    "settle": _("Hold given back"),
+    "use": _("Use"),
+    "refund": _("Refund"),
+    "expiry": _("Expiry"),
+}
+
+ROLES: dict[str, str | Promise] = {"owner": _("Owner"), "member": _("Member")}

@@ -1,0 +1,32 @@
+"""Addresses of the portal."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from fucina.hub.portal.views import applications, guide, home, projects, releases, runs, session
+
+app_name = "portal"
+
+urlpatterns = [
+    path("", home.show, name="home"),
+    path("sign-in", session.SignIn.as_view(), name="sign-in"),
+    path("sign-out", LogoutView.as_view(next_page="portal:sign-in"), name="sign-out"),
+    path("enter/<str:secret>", session.enter, name="enter"),
+    path("language", session.choose_language, name="language"),
+    path("projects", projects.index, name="projects"),
+    path("projects/<str:ref>", projects.show, name="project"),
+    path("organisations/new", projects.register_organisation, name="organisation-new"),
+    path("applications", applications.index, name="applications"),
+    path("applications/new", applications.apply, name="application-new"),
+    path("applications/<str:ref>", applications.show, name="application"),
+    path("applications/<str:ref>/decide", applications.decide, name="application-decide"),
+    path("applications/<str:ref>/withdraw", applications.withdraw, name="application-withdraw"),
+    path("desk", applications.desk, name="desk"),
+    path("runs", runs.index, name="runs"),
+    path("runs/<str:ref>", runs.show, name="run"),
+    path("runs/<str:ref>/cancel", runs.cancel, name="run-cancel"),
+    path("releases", releases.index, name="releases"),
+    path("releases/<str:ref>", releases.show, name="release"),
+    path("help", guide.help_page, name="help"),
+    path("patterns", guide.patterns, name="patterns"),
+]

@@ -1,0 +1,204 @@
+"""Applications as applicants and access officers see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from fucina.client.wire import ApplicationInfo, DecisionRequest
+from fucina.errors import FactoryError, WrongState
+from fucina.hub.access.actions import withdraw_application
+from fucina.hub.access.models import Application, ApplicationState
+from fucina.hub.access.read import application_info, visible_applications
+from fucina.hub.access.rules import Mode, shipped_modes
+from fucina.hub.compute import projects
+from fucina.hub.compute.models import Project
+from fucina.hub.people.models import Membership, Organisation, Person
+from fucina.hub.people.visible import get_visible
+from fucina.hub.portal.door import SignedIn, page, signed_in
+from fucina.hub.portal.figures import figure
+from fucina.hub.portal.forms import ApplicationForm, DecisionForm
+from fucina.hub.portal.paging import Turn, turn_to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationsPage:
+    """A page of applications, or of the queue of the access desk."""
+
+    applications: Sequence[Application]
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationPage:
+    """One application, and what this person may do with it."""
+
+    application: Application
+    info: ApplicationInfo
+    mode_name: str
+    project_ref: str
+    """Of the project that the grant opened, when this person may see it."""
+    own_organisation: bool
+    may_decide: bool
+    may_withdraw: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyPage:
+    """A new application."""
+
+    form: ApplicationForm
+    has_organisation: bool
+    error: FactoryError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidePage:
+    """The decision on an application."""
+
+    info: ApplicationInfo
+    form: DecisionForm
+    error: FactoryError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawPage:
+    """The question before an application is withdrawn."""
+
+    info: ApplicationInfo
+
+
+@require_safe
+@signed_in
+def index(request: SignedIn) -> HttpResponse:
+    """Applications of one's own organisations."""
+    own = visible_applications(request.user).filter(organisation__in=_own_organisations(request.user))
+    rows, turn = turn_to(request, own)
+    return page(
+        request, "portal/applications.html", ApplicationsPage(applications=rows, turn=turn), place="applications"
+    )
+
+
+@require_safe
+@signed_in
+def desk(request: SignedIn) -> HttpResponse:
+    """What waits for a decision, oldest first; for access officers only."""
+    if not request.user.is_staff:
+        raise PermissionDenied
+    own = Membership.objects.filter(person=request.user, organisation=OuterRef("organisation"))
+    waiting = visible_applications(request.user).filter(state=ApplicationState.SUBMITTED)
+    waiting = waiting.annotate(num_not_passed=Count("findings", filter=Q(findings__passed=False)), is_own=Exists(own))
+    rows, turn = turn_to(request, waiting.order_by("submitted_at", "pk"))
+    return page(request, "portal/desk.html", ApplicationsPage(applications=rows, turn=turn), place="desk")
+
+
+@require_safe
+@signed_in
+def show(request: SignedIn, ref: str) -> HttpResponse:
+    """One application."""
+    person = request.user
+    application = _find(ref, person)
+    opened = Project.objects.visible_to(person).filter(organisation=application.organisation, name=application.project)
+    is_waiting = application.state == ApplicationState.SUBMITTED
+    is_own = application.organisation.memberships.filter(person=person).exists()
+    context = ApplicationPage(
+        application=application,
+        info=application_info(application),
+        mode_name=_mode_name(Mode.model_validate(application.access_mode.wire)),
+        project_ref=opened.values_list("ref", flat=True).first() or "",
+        own_organisation=is_own,
+        may_decide=is_waiting and person.is_staff and not is_own,
+        may_withdraw=is_waiting and is_own,
+    )
+    return page(request, "portal/application.html", context, place="applications")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def apply(request: SignedIn) -> HttpResponse:
+    """Ask for computing time."""
+    organisations = list(_own_organisations(request.user).values_list("ref", "name"))
+    modes = [(mode.id, _mode_choice(mode)) for mode in shipped_modes().on(timezone.now().date()).values()]
+    form = ApplicationForm(request.POST if request.method == "POST" else None, organisations=organisations, modes=modes)
+    error = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            application = projects.apply(request=form.to_request(), by=request.user, at=timezone.now())
+        except FactoryError as refused:
+            error = refused
+        else:
+            return redirect("portal:application", ref=application.ref)
+    context = ApplyPage(form=form, has_organisation=bool(organisations), error=error)
+    status = 422 if request.method == "POST" else 200
+    return page(request, "portal/application_new.html", context, place="applications", status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def decide(request: SignedIn, ref: str) -> HttpResponse:
+    """Grant or reject. Who may not decide sees why on the application's own page."""
+    application = _find(ref, request.user)
+    form = DecisionForm(request.POST if request.method == "POST" else None)
+    is_own = application.organisation.memberships.filter(person=request.user).exists()
+    may_decide = request.user.is_staff and not is_own and application.state == ApplicationState.SUBMITTED
+    if not may_decide and not form.is_valid():
+        return redirect("portal:application", ref=ref)
+    error = None
+    if request.method == "POST" and form.is_valid():
+        wanted = DecisionRequest(
+            granted=form.cleaned_data["decision"] == "grant",
+            gpu_hours=form.cleaned_data["gpu_hours"],
+            reason=form.cleaned_data["reason"],
+        )
+        try:
+            projects.decide(application=application, request=wanted, by=request.user, at=timezone.now())
+        except WrongState as refused:
+            error = refused
+        else:
+            return redirect("portal:application", ref=ref)
+    context = DecidePage(info=application_info(application), form=form, error=error)
+    status = 422 if request.method == "POST" else 200
+    return page(request, "portal/application_decide.html", context, place="desk", status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def withdraw(request: SignedIn, ref: str) -> HttpResponse:
+    """Take an application back, after asking once more."""
+    application = _find(ref, request.user)
+    if request.method == "POST":
+        withdraw_application(application=application, by=request.user, at=timezone.now())
+        return redirect("portal:application", ref=ref)
+    if application.state != ApplicationState.SUBMITTED:
+        return redirect("portal:application", ref=ref)
+    context = WithdrawPage(info=application_info(application))
+    return page(request, "portal/application_withdraw.html", context, place="applications")
+
+
+def _find(ref: str, person: Person) -> Application:
+    return get_visible(visible_applications(person).select_related("submitted_by"), ref)
+
+
+def _own_organisations(person: Person) -> QuerySet[Organisation]:
+    return Organisation.objects.filter(memberships__person=person).order_by("name")
+
+
+def _mode_name(mode: Mode) -> str:
+    """A mode in the reader's language."""
+    return mode.name.get((get_language() or "en")[:2]) or mode.name.get("en", mode.id)
+
+
+def _mode_choice(mode: Mode) -> str:
+    """A mode with what it allows and who decides."""
+    limit = (
+        _("up to %(hours)s GPU-hours a project") % {"hours": figure(mode.max_gpu_hours)} if mode.max_gpu_hours else ""
+    )
+    how = _("decided at once") if mode.decision == "automatic" else _("decided by an access officer")
+    return f"{_mode_name(mode)} ({', '.join(part for part in (limit, how) if part)})"

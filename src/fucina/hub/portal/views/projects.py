@@ -1,0 +1,100 @@
+"""Projects, their balance and ledger, and the organisations behind them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from fucina.client.wire import LedgerLine, ProjectInfo
+from fucina.errors import FactoryError
+from fucina.hub.compute.models import LineRun
+from fucina.hub.compute.read import find_project, ledger, project_info
+from fucina.hub.people.actions import create_organisation
+from fucina.hub.portal.door import SignedIn, page, signed_in
+from fucina.hub.portal.forms import OrganisationForm
+from fucina.hub.portal.paging import Turn, turn_to
+from fucina.hub.portal.rows import project_infos, project_rows, run_rows
+
+NEWEST_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectsPage:
+    """A page of projects."""
+
+    projects: tuple[ProjectInfo, ...]
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectPage:
+    """A project with its newest runs and a page of its ledger, newest first."""
+
+    project: ProjectInfo
+    runs: Sequence[LineRun]
+    ledger: Sequence[LedgerLine]
+    turn: Turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrganisationPage:
+    """A new organisation."""
+
+    form: OrganisationForm
+    error: FactoryError | None = None
+
+
+@require_safe
+@signed_in
+def index(request: SignedIn) -> HttpResponse:
+    """Every project."""
+    rows, turn = turn_to(request, project_rows(request.user))
+    return page(
+        request, "portal/projects.html", ProjectsPage(projects=project_infos(rows), turn=turn), place="projects"
+    )
+
+
+@require_safe
+@signed_in
+def show(request: SignedIn, ref: str) -> HttpResponse:
+    """One project."""
+    project = find_project(ref, person=request.user)
+    lines, turn = turn_to(request, ledger(project)[::-1])
+    context = ProjectPage(
+        project=project_info(project),
+        runs=list(run_rows(request.user).filter(project=project)[:NEWEST_RUNS]),
+        ledger=lines,
+        turn=turn,
+    )
+    return page(request, "portal/project.html", context, place="projects")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def register_organisation(request: SignedIn) -> HttpResponse:
+    """A new organisation, owned by who registers it."""
+    form = OrganisationForm(request.POST if request.method == "POST" else None)
+    error = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            organisation = create_organisation(
+                name=form.cleaned_data["name"], country=form.cleaned_data["country"], by=request.user, at=timezone.now()
+            )
+        except FactoryError as refused:
+            error = refused
+        else:
+            messages.success(request, _("%(name)s is registered. You can apply now.") % {"name": organisation.name})
+            return redirect("portal:application-new")
+    status = 422 if request.method == "POST" else 200
+    return page(
+        request,
+        "portal/organisation_new.html",
+        OrganisationPage(form=form, error=error),
+        place="applications",
+        status=status,
+    )
