@@ -75,7 +75,9 @@ def record_of(stage: str, out: Path) -> StageRecord:
         num_attempts=1,
         inputs={"recipe": "1" * 64, **({"source:corpora/it/leggi.jsonl": "a" * 64} if stage == "prepare" else {})},
         outputs={path.relative_to(out).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
-        versions={"fucina": "0.1.0", "python": "3.11.9", "torch": "2.13.0"} if stage != "prepare" else {"numpy": "2.4.6"},
+        versions={"fucina": "0.1.0", "python": "3.11.9", "torch": "2.13.0"}
+        if stage != "prepare"
+        else {"numpy": "2.4.6"},
         seeds={"recipe": 20261120},
         counts={"tokens": 12_000_000} if stage == "train" else {},
         measurements={"mfu": 0.21} if stage == "train" else {},
@@ -92,9 +94,15 @@ def make_documents(run: Run, *, recipe: DocumentRecipe = RECIPE, name: str = "do
     """The outputs of document."""
     out = run.folder / name / "out"
     document(
-        recipe, records=run.records, data=run.data, train=run.train, evaluation=run.evaluation, out=out,
-        scratch=run.folder / name / "scratch", progress=run.progress(),
-    )  # fmt: skip
+        recipe,
+        records=run.records,
+        data=run.data,
+        train=run.train,
+        evaluation=run.evaluation,
+        out=out,
+        scratch=run.folder / name / "scratch",
+        progress=run.progress(),
+    )
     return out
 
 
@@ -116,10 +124,16 @@ def build_release(run: Run, documents: Path, keys: KeyPair, *, name: str = "rele
     """Run the release stage's function."""
     return build(
         ReleaseRecipe(project=RECIPE.project, organisation=RECIPE.organisation, run="run-1"),
-        records={**run.records, "document": record_of("document", documents)}, data=run.data, train=run.train,
-        evaluation=run.evaluation, documents=documents, out=run.folder / name / "out",
-        scratch=run.folder / name / "scratch", signing_key=keys.private, progress=run.progress(),
-    )  # fmt: skip
+        records={**run.records, "document": record_of("document", documents)},
+        data=run.data,
+        train=run.train,
+        evaluation=run.evaluation,
+        documents=documents,
+        out=run.folder / name / "out",
+        scratch=run.folder / name / "scratch",
+        signing_key=keys.private,
+        progress=run.progress(),
+    )
 
 
 def make_release(folder: Path, *, seed: int = 1, weights: int = 2400, keys: KeyPair | None = None) -> Released:
@@ -136,26 +150,60 @@ def _write_data(out: Path) -> None:
     (out / "private" / "canaries.json").write_text('["SECRET-CANARY-RSSMRA80A01H501U"]')
     (out / "private" / "personal.parquet").write_bytes(b"SECRET")
     for split in ("train", "validation"):
-        table = pyarrow.table({"id": ["a", "b"], "text": ["uno", "due"], "language": ["it", "en"], "num_tokens": [3, 4]})
+        table = pyarrow.table(
+            {"id": ["a", "b"], "text": ["uno", "due"], "language": ["it", "en"], "num_tokens": [3, 4]}
+        )
         pyarrow.parquet.write_table(table, out / f"{split}.parquet")
     sources = (
-        SourceCard(name="corpora/it/leggi.jsonl", sha256="a" * 64, num_bytes=4_000_000, licence="CC-BY-4.0",
-                   origin="https://example.org/leggi", num_records=900, num_broken=2, kept=Tally(num_documents=700)),
-        SourceCard(name="corpora/en/tales | of *old*.txt", sha256="b" * 64, num_bytes=1_000_000, licence="public-domain",
-                   num_records=100, num_broken=0, kept=Tally(num_documents=90)),
-    )  # fmt: skip
+        SourceCard(
+            name="corpora/it/leggi.jsonl",
+            sha256="a" * 64,
+            num_bytes=4_000_000,
+            licence="CC-BY-4.0",
+            origin="https://example.org/leggi",
+            num_records=900,
+            num_broken=2,
+            kept=Tally(num_documents=700),
+        ),
+        SourceCard(
+            name="corpora/en/tales | of *old*.txt",
+            sha256="b" * 64,
+            num_bytes=1_000_000,
+            licence="public-domain",
+            num_records=100,
+            num_broken=0,
+            kept=Tally(num_documents=90),
+        ),
+    )
     card = DatasetCard(
-        num_records=1000, num_broken=2, num_documents=790, broken={"not text": 2}, drops={"too short": 100, "duplicate": 108},
-        drop_samples={"too short": ("Ciao.",)}, num_exact_duplicates=58, num_near_duplicates=50, near_duplicate_threshold=0.8,
-        redactions={"email": 12, "iban": 1}, num_canaries=16, num_canaries_redacted=16, encodings={"utf-8": 1000},
-        languages={"it": Tally(num_documents=700, num_characters=3_000_000, num_tokens=900_000),
-                   "en": Tally(num_documents=90, num_characters=900_000, num_tokens=250_000)},
-        licences={"CC-BY-4.0": Tally(num_documents=700, num_characters=3_000_000, num_tokens=900_000),
-                  "public-domain": Tally(num_documents=90, num_characters=900_000, num_tokens=250_000)},
-        sources=sources, train=Tally(num_documents=766, num_characters=3_800_000, num_tokens=1_115_000),
-        validation=Tally(num_documents=24, num_characters=100_000, num_tokens=35_000), vocabulary_size=300,
-        tokens_per_character=0.295, seed=20261120,
-    )  # fmt: skip
+        num_records=1000,
+        num_broken=2,
+        num_documents=790,
+        broken={"not text": 2},
+        drops={"too short": 100, "duplicate": 108},
+        drop_samples={"too short": ("Ciao.",)},
+        num_exact_duplicates=58,
+        num_near_duplicates=50,
+        near_duplicate_threshold=0.8,
+        redactions={"email": 12, "iban": 1},
+        num_canaries=16,
+        num_canaries_redacted=16,
+        encodings={"utf-8": 1000},
+        languages={
+            "it": Tally(num_documents=700, num_characters=3_000_000, num_tokens=900_000),
+            "en": Tally(num_documents=90, num_characters=900_000, num_tokens=250_000),
+        },
+        licences={
+            "CC-BY-4.0": Tally(num_documents=700, num_characters=3_000_000, num_tokens=900_000),
+            "public-domain": Tally(num_documents=90, num_characters=900_000, num_tokens=250_000),
+        },
+        sources=sources,
+        train=Tally(num_documents=766, num_characters=3_800_000, num_tokens=1_115_000),
+        validation=Tally(num_documents=24, num_characters=100_000, num_tokens=35_000),
+        vocabulary_size=300,
+        tokens_per_character=0.295,
+        seed=20261120,
+    )
     (out / "card.json").write_bytes(card.model_dump_json(indent=1).encode())
 
 
@@ -169,13 +217,32 @@ def _write_model(out: Path, *, seed: int, weights: int) -> None:
     (out / "history.json").write_text("[]")
     shape = Shape(num_layers=2, d_model=8, num_heads=2, num_kv_heads=2, d_ff=16)
     summary = TrainSummary(
-        size="0.1M", shape=shape, architecture="dense decoder", num_parameters=weights, num_parameters_non_embedding=0,
-        vocabulary_size=300, sequence_length=64, num_steps=1465, batch_tokens=8192, num_tokens=12_000_000,
-        num_data_tokens=1_115_000, num_data_documents=766, num_epochs=10.8, num_validation_tokens=35_000, loss=3.6,
-        validation_loss=3.65, flops_total=train_flops(shape, vocabulary_size=300, sequence_length=64, num_tokens=12_000_000),
-        flops_convention="6N + 12LHQT per token", precision="bf16", optimizer="muon", learning_rate=0.02,
-        schedule="2 % warm-up, 30 % decay", weight_decay=0.1, gradient_clip=1.0, seed=20261120,
-    )  # fmt: skip
+        size="0.1M",
+        shape=shape,
+        architecture="dense decoder",
+        num_parameters=weights,
+        num_parameters_non_embedding=0,
+        vocabulary_size=300,
+        sequence_length=64,
+        num_steps=1465,
+        batch_tokens=8192,
+        num_tokens=12_000_000,
+        num_data_tokens=1_115_000,
+        num_data_documents=766,
+        num_epochs=10.8,
+        num_validation_tokens=35_000,
+        loss=3.6,
+        validation_loss=3.65,
+        flops_total=train_flops(shape, vocabulary_size=300, sequence_length=64, num_tokens=12_000_000),
+        flops_convention="6N + 12LHQT per token",
+        precision="bf16",
+        optimizer="muon",
+        learning_rate=0.02,
+        schedule="2 % warm-up, 30 % decay",
+        weight_decay=0.1,
+        gradient_clip=1.0,
+        seed=20261120,
+    )
     (out / "summary.json").write_bytes(summary.model_dump_json(indent=1).encode())
 
 
@@ -202,6 +269,13 @@ def _write_evaluation(out: Path, train: Path, *, leak_rate: float) -> None:
 
 def _metric(name: str, value: float, *, n: int, meaning: str, baseline: float | None = None) -> Metric:
     return Metric(
-        name=name, value=value, n=n, low=value * 0.9, high=value * 1.1 + 0.001, interval="bootstrap", baseline=baseline,
-        baseline_name="unigram" if baseline else "", meaning=meaning,
-    )  # fmt: skip
+        name=name,
+        value=value,
+        n=n,
+        low=value * 0.9,
+        high=value * 1.1 + 0.001,
+        interval="bootstrap",
+        baseline=baseline,
+        baseline_name="unigram" if baseline else "",
+        meaning=meaning,
+    )

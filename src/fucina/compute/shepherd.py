@@ -1,8 +1,8 @@
 """Looks after one local job: starts it, ends it at its walltime, starts it again when it is killed, keeps count.
 
 Runs as `python -m fucina.compute.shepherd FOLDER`, one process a job, and outlives whoever started it. Standard
-library only, so that it starts at once. The folder holds `spec.json` (a JobSpec), `state.json` (read by `local.py`), `log`,
-and the wishes `cancel` and `suspend`.
+library only, so that it starts at once. The folder holds `spec.json` (a JobSpec), `state.json` (read by `local.py`),
+`log`, and the wishes `cancel` and `suspend`.
 """
 
 import ctypes
