@@ -30,11 +30,12 @@ demo: .venv/.ready
 demo-stop:
 	@FUCINA_HOME="$(DEMO_HOME)" $(BIN)/fucina down
 
-# System packages that tests need: a browser. Only where we may install them.
+# What tests need beside Python packages: a browser and a database server. Installed only where we may.
 system:
-	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || \
-	  { echo "Chromium is needed for the browser tests: apt-get install chromium"; exit 1; }
+	@{ command -v chromium && { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }; } >/dev/null 2>&1 || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Chromium and PostgreSQL." && \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium fonts-dejavu-core postgresql >/dev/null; } || \
+	  { echo "The tests need Chromium and PostgreSQL: apt-get install chromium postgresql"; exit 1; }
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .
@@ -51,10 +52,12 @@ format: .venv/.ready-dev
 	$(BIN)/ruff check --fix .
 
 check: lint types contracts
-	$(BIN)/python -m pytest -m "not slow and not browser and not line" -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not line"
 
 test: .venv/.ready-dev system lint types contracts
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line"
+	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line" tests/hub
+	$(BIN)/python -m pytest -m "browser or line"
 
 clean:
 	rm -rf .venv var build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,7 +1,9 @@
 """Every test has a home of its own; no setting of the machine reaches one."""
 
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
@@ -26,3 +28,11 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "penna-nuova"
 def example() -> Path:
     """The example project's folder."""
     return EXAMPLE
+
+
+@pytest.fixture(autouse=True)
+def _denormal_numbers() -> Iterator[None]:
+    """A stage has the processor round them to zero; in one process for many tests that must not outlive the test."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)

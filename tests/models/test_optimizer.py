@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from fucina.models.optimizer import Optimizer, learning_rate_at, orthogonalize
+from fucina.models.optimizer import _TABLE_RATE, Optimizer, learning_rate_at, orthogonalize
 from fucina.models.recipe import TrainRecipe
 from fucina.models.threads import Split, Workers
 
@@ -72,9 +72,9 @@ def give_gradients(model: nn.Module, seed: int) -> None:
 
 
 def test_adamw_is_that_of_torch() -> None:
-    recipe = TrainRecipe(optimizer="adamw", weight_decay=0.0, gradient_clip=1e9)
+    recipe = TrainRecipe(optimizer="adamw", gradient_clip=1e9)
     ours, theirs = Tiny(), Tiny()
-    optimizer = Optimizer(ours.named_parameters(), recipe=recipe)
+    optimizer = Optimizer(ours.named_parameters(), recipe=recipe, weight_decay=0.0)
     reference = torch.optim.AdamW(theirs.parameters(), lr=0.01, betas=(0.9, 0.95), weight_decay=0.0)
     for step in range(4):
         give_gradients(theirs, step)
@@ -87,9 +87,9 @@ def test_adamw_is_that_of_torch() -> None:
 
 
 def test_muon_is_that_of_torch() -> None:
-    recipe = TrainRecipe(weight_decay=0.1, gradient_clip=1e9)
+    recipe = TrainRecipe(gradient_clip=1e9)
     ours, theirs = Tiny(), Tiny()
-    optimizer = Optimizer(ours.named_parameters(), recipe=recipe)
+    optimizer = Optimizer(ours.named_parameters(), recipe=recipe, weight_decay=0.1)
     reference = torch.optim.Muon(
         theirs.layers.parameters(), lr=0.01, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
@@ -103,9 +103,23 @@ def test_muon_is_that_of_torch() -> None:
         torch.testing.assert_close(parameter, theirs.layers.get_parameter(name), rtol=2e-2, atol=2e-3)
 
 
+def test_beside_muon_tables_learn_with_adamw_and_faster() -> None:
+    recipe = TrainRecipe(gradient_clip=1e9)
+    ours, theirs = Tiny(), Tiny()
+    optimizer = Optimizer(ours.named_parameters(), recipe=recipe, weight_decay=0.0)
+    reference = torch.optim.AdamW(theirs.parameters(), lr=0.01 * _TABLE_RATE, betas=(0.9, 0.95), weight_decay=0.0)
+    give_gradients(theirs, 0)
+    optimizer.accumulate(gradients_of(ours, 0))
+    optimizer.update(step=0, learning_rate=0.01, gradient_norm=optimizer.gradient_norm(), workers=ALONE)
+    reference.step()
+
+    torch.testing.assert_close(ours.table, theirs.table, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(ours.norm, theirs.norm, rtol=1e-4, atol=1e-5)
+
+
 def test_masters_keep_what_half_precision_would_lose() -> None:
     model = Tiny().bfloat16()
-    optimizer = Optimizer(model.named_parameters(), recipe=TrainRecipe(optimizer="adamw", weight_decay=0.0))
+    optimizer = Optimizer(model.named_parameters(), recipe=TrainRecipe(optimizer="adamw"), weight_decay=0.0)
     before = optimizer.masters["norm"].clone()
     for step in range(8):
         optimizer.accumulate(gradients_of(model, 0))
@@ -117,7 +131,7 @@ def test_masters_keep_what_half_precision_would_lose() -> None:
 
 def test_gradients_of_several_passes_add_up_and_are_clipped() -> None:
     model = Tiny()
-    optimizer = Optimizer(model.named_parameters(), recipe=TrainRecipe())
+    optimizer = Optimizer(model.named_parameters(), recipe=TrainRecipe(), weight_decay=0.0)
     gradients = gradients_of(model, 0)
     once = float(torch.cat([gradient.flatten() for gradient in gradients]).norm())
     before = optimizer.masters["norm"].clone()
@@ -134,7 +148,7 @@ def test_gradients_of_several_passes_add_up_and_are_clipped() -> None:
 
 
 def test_a_state_of_another_model_is_refused() -> None:
-    optimizer = Optimizer(Tiny().named_parameters(), recipe=TrainRecipe())
+    optimizer = Optimizer(Tiny().named_parameters(), recipe=TrainRecipe(), weight_decay=0.0)
 
     with pytest.raises(KeyError, match="tensors differ"):
         optimizer.load({"weight/other": torch.zeros(1)})

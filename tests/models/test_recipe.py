@@ -7,6 +7,7 @@ from fucina.models.recipe import (
     SIZES,
     UnknownSize,
     default_learning_rate,
+    default_weight_decay,
     num_block_parameters,
     num_parameters,
     shape_for,
@@ -58,3 +59,10 @@ def test_wider_models_learn_more_slowly() -> None:
 
     assert rates == sorted(rates, reverse=True)
     assert 1e-4 < rates[-1] < 1e-3
+
+
+def test_the_recipe_decides_what_is_left_open() -> None:
+    assert default_weight_decay(shape_for("1M")) > default_weight_decay(shape_for("7B")) > 0
+    assert default_learning_rate(shape_for("1M"), optimizer="adamw") < default_learning_rate(
+        shape_for("1M"), optimizer="muon"
+    )

@@ -320,7 +320,13 @@ def test_a_loss_that_is_no_number_stops_the_run(data: Path, tmp_path: Path, monk
 
 @pytest.mark.parametrize(
     ("num_tokens", "sequence_length", "batch_tokens", "num_rows", "num_steps"),
-    [(1, 32, 256, 8, 1), (257, 32, 256, 8, 2), (1000, 64, 10, 1, 16), (12_000_000, 256, 8192, 32, 1465)],
+    [
+        (1, 32, 256, 8, 1),
+        (257, 32, 256, 8, 2),
+        (1000, 64, 10, 1, 16),
+        (12_000_000, 256, 8192, 32, 1465),
+        (4_500_000, 256, 4096, 16, 1099),
+    ],
 )
 def test_a_plan_takes_whole_rows_and_ends_with_everything(
     num_tokens: int, sequence_length: int, batch_tokens: int, num_rows: int, num_steps: int

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,9 +71,11 @@ class Interrupted(Exception):
 class Progress:
     """Writes progress lines to a file and carries the wish to stop from a signal handler to the work loop."""
 
-    def __init__(self, path: Path, *, stage: str) -> None:
+    def __init__(self, path: Path, *, stage: str, echo: Callable[[str], object] | None = None) -> None:
         self._path = path
         self._stage = stage
+        self._echo = echo
+        """Hears each line in words, for a log or a terminal."""
         self.stopping = False
         """Set by SIGTERM: save what is needed to resume, then raise Interrupted."""
 
@@ -96,6 +98,9 @@ class Progress:
             os.write(descriptor, data)
         finally:
             os.close(descriptor)
+        if self._echo:
+            numbers = [f"{name} {value:.6g}" for name, value in (values or {}).items()]
+            self._echo(", ".join([f"{done:,} of {total:,} {unit}", *numbers, *([message] if message else [])]) + "\n")
 
     def raise_if_stopping(self) -> None:
         """Raises Interrupted when a stop was asked for; call it where nothing would be lost."""

@@ -72,7 +72,7 @@ def run_stage(stage: StageName, workdir: Path, settings: Settings) -> int:
             return EXIT_OK
         (workdir / ERROR_FILE).unlink(missing_ok=True)
         attempts = _begin(workdir)
-        progress = Progress(workdir / PROGRESS_FILE, stage=str(stage))
+        progress = Progress(workdir / PROGRESS_FILE, stage=str(stage), echo=_say)
         _stop_on_sigterm(progress)
         task = StageTask(workdir, given, settings, progress)
         task.out.mkdir(exist_ok=True)
@@ -144,6 +144,11 @@ def _begin(workdir: Path) -> Attempts:
         attempts = Attempts(started_at=now, num_attempts=1, attempt_at=now)
     _write(path, attempts.model_dump_json())
     return attempts
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _stop_on_sigterm(progress: Progress) -> None:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from fucina.errors import BadInput
 
@@ -42,6 +43,7 @@ def load(model_dir: Path, *, dtype: torch.dtype = torch.float32) -> Loaded:
             f"{model_dir.name}/ lacks {', '.join(missing)}.",
             hint="Name the model/ folder that the train stage wrote.",
         )
+    disable_progress_bar()
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(model_dir, **options)
@@ -138,15 +140,24 @@ def _uniform(seed: int, index: int, count: int) -> torch.Tensor:
 def _pick(
     logits_BV: torch.Tensor, draws_B: torch.Tensor, *, temperature: float, top_k: int, top_p: float
 ) -> torch.Tensor:
-    """One token for each row: the first, in order of probability, at which the cumulative share passes the draw."""
+    """One token for each row, drawn from what top-k and top-p leave; the likeliest at temperature 0."""
     if temperature == 0:
         return logits_BV.argmax(-1)
-    probs_BV, order_BV = torch.softmax(logits_BV.double() / temperature, -1).sort(dim=-1, descending=True, stable=True)
+    probs_BV = torch.softmax(logits_BV.double() / temperature, -1)
+    if top_k == 0 and top_p >= 1:
+        # Nothing is cut off, so any order will do, and sorting a whole vocabulary at every step costs most of the time.
+        return _place(probs_BV, draws_B)
+    probs_BV, order_BV = probs_BV.sort(dim=-1, descending=True, stable=True)
     if top_k > 0:
         probs_BV[:, top_k:] = 0
     before_BV = probs_BV.cumsum(-1) - probs_BV
     probs_BV[before_BV >= top_p] = 0
+    return order_BV.gather(1, _place(probs_BV, draws_B)[:, None])[:, 0]
+
+
+def _place(probs_BV: torch.Tensor, draws_B: torch.Tensor) -> torch.Tensor:
+    """For each row the first position at which the cumulative share passes the draw."""
     cumulative_BV = probs_BV.cumsum(-1)
     target_B = draws_B * cumulative_BV[:, -1]
-    place_B = torch.searchsorted(cumulative_BV, target_B[:, None], right=True).clamp(max=logits_BV.shape[-1] - 1)
-    return order_BV.gather(1, place_B)[:, 0]
+    place_B = torch.searchsorted(cumulative_BV, target_B[:, None], right=True)
+    return place_B[:, 0].clamp(max=probs_BV.shape[-1] - 1)

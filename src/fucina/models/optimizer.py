@@ -45,8 +45,11 @@ def orthogonalize(matrices_MRC: torch.Tensor, *, num_iterations: int = 5) -> tor
 class Optimizer:
     """One update of all weights from their gradients. Its state is a flat mapping of tensors."""
 
-    def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]], *, recipe: TrainRecipe) -> None:
+    def __init__(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], *, recipe: TrainRecipe, weight_decay: float
+    ) -> None:
         self._recipe = recipe
+        self._weight_decay = weight_decay
         self._parameters = {name: parameter for name, parameter in parameters if parameter.requires_grad}
         self.masters = {name: parameter.detach().float() for name, parameter in self._parameters.items()}
         """The weights in float32; the model's own tensors where those are float32 already."""
@@ -96,7 +99,7 @@ class Optimizer:
         directions = orthogonalize(torch.stack(ahead)).float()
         for name, direction in zip(names, directions, strict=True):
             master = self.masters[name]
-            master.mul_(1 - learning_rate * self._recipe.weight_decay)
+            master.mul_(1 - learning_rate * self._weight_decay)
             master.add_(direction, alpha=-learning_rate * _MUON_RMS * math.sqrt(max(master.shape)))
             self._publish(name)
 
@@ -110,7 +113,7 @@ class Optimizer:
             square.lerp_(gradients[name].square_(), 1 - beta2)
             spread = (square / (1 - beta2**count)).sqrt_().add_(_ADAM_EPS)
             if master.ndim > 1:
-                master.mul_(1 - learning_rate * self._recipe.weight_decay)
+                master.mul_(1 - learning_rate * self._weight_decay)
             master.addcdiv_(mean, spread, value=-learning_rate / (1 - beta1**count))
             self._publish(name)
 

@@ -66,6 +66,11 @@ def default_learning_rate(shape: Shape, *, optimizer: Literal["muon", "adamw"]) 
     return at_width_128[optimizer] * (128 / shape.d_model) ** 0.9
 
 
+def default_weight_decay(shape: Shape) -> float:
+    """The weight decay for a shape: small models read their data many times over and need more of it."""
+    return 0.5 if shape.d_model < 640 else 0.1
+
+
 def num_block_parameters(shape: Shape) -> int:
     """Parameters of all layers and norms, without embeddings and output head."""
     d_head = shape.d_model // shape.num_heads
@@ -101,15 +106,16 @@ class TrainRecipe(BaseModel):
     size: str = "3M"
     num_tokens: int = Field(default=12_000_000, gt=0)
     sequence_length: int = Field(default=256, ge=16)
-    batch_tokens: int = Field(default=8192, gt=0)
+    batch_tokens: int = Field(default=4096, gt=0)
     """Tokens between two updates of the weights."""
     learning_rate: float = Field(default=0.0, ge=0)
     """0 takes the recipe's own for the size."""
     warmup_share: float = Field(default=0.02, ge=0, le=1)
-    decay_share: float = Field(default=0.3, ge=0, le=1)
+    decay_share: float = Field(default=0.5, ge=0, le=1)
     optimizer: Literal["muon", "adamw"] = "muon"
     precision: Literal["bf16", "fp32"] = "bf16"
-    weight_decay: float = Field(default=0.1, ge=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+    """None takes the recipe's own for the size."""
     gradient_clip: float = Field(default=1.0, gt=0)
     """Norm above which the gradient is scaled down to it."""
     num_checkpoints: int = Field(default=10, ge=1)

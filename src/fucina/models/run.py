@@ -16,6 +16,7 @@ from fucina.models.optimizer import Optimizer, learning_rate_at
 from fucina.models.recipe import (
     TrainRecipe,
     default_learning_rate,
+    default_weight_decay,
     num_block_parameters,
     num_parameters,
     shape_for,
@@ -121,8 +122,10 @@ class Run:
             end_token=end_token,
         )
         dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+        own = default_weight_decay(self.shape)
+        self.weight_decay = own if recipe.weight_decay is None else recipe.weight_decay
         self.model: LlamaForCausalLM = decoder.build(config, seed=recipe.seed, dtype=dtype, device=self.device)
-        self.optimizer = Optimizer(self.model.named_parameters(), recipe=recipe)
+        self.optimizer = Optimizer(self.model.named_parameters(), recipe=recipe, weight_decay=self.weight_decay)
         self.peak_rate = recipe.learning_rate or default_learning_rate(self.shape, optimizer=recipe.optimizer)
         self._folder = folder
         self.num_threads = threads.usable_threads(recipe.num_threads)
@@ -307,7 +310,7 @@ class Run:
                 f"warm-up over {recipe.warmup_share:.0%} of the updates, constant, "
                 f"linear decay to zero over the last {recipe.decay_share:.0%}"
             ),
-            weight_decay=recipe.weight_decay,
+            weight_decay=self.weight_decay,
             gradient_clip=recipe.gradient_clip,
             seed=recipe.seed,
         )

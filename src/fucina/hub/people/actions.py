@@ -175,10 +175,10 @@ def make_sign_in_link(*, person: Person, by: Actor, at: datetime) -> str:
 @transaction.atomic
 def redeem(*, secret: str, at: datetime) -> Person:
     """Whoever the link was made for; the link is spent. Raises LinkSpent."""
-    spent = SignInLink.objects.filter(
-        sha256=digest(secret), used_at__isnull=True, expires_at__gt=at, person__is_active=True
-    ).update(used_at=at)
-    if not spent:
+    # No join here: the row's own columns are looked at again when another update of it has just been committed.
+    mine = SignInLink.objects.filter(sha256=digest(secret), used_at__isnull=True, expires_at__gt=at)
+    spent = mine.update(used_at=at)
+    if not spent or not SignInLink.objects.filter(sha256=digest(secret), person__is_active=True).exists():
         raise LinkSpent(
             "This link was used already, is too old or was never made.", hint="Run `fucina up` again for a new one."
         )
