@@ -1,7 +1,7 @@
 """Runs a command with a PostgreSQL of its own: `python tests/with_postgres.py pytest tests/hub`.
 
-The server lives in a temporary folder, listens on a free loopback port, and ends with the command. PostgreSQL refuses to run
-as root, so root hands it to another user.
+The server lives in a temporary folder, listens on a free loopback port, and ends with the command. PostgreSQL refuses
+to run as root, so root hands it to another user.
 """
 
 import os
@@ -43,7 +43,8 @@ def main(command: list[str]) -> int:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         options = {**user, "cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
-        subprocess.run([program("initdb"), "-D", data, "-U", "fucina", "-A", "trust", "-E", "UTF8", "--no-sync"], **options)
+        init = [program("initdb"), "-D", str(data), "-U", "fucina", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        subprocess.run(init, **options)
         settings = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories='' -c fsync=off"
         control = [program("pg_ctl"), "-D", str(data), "-w"]
         subprocess.run([*control, "-l", f"{folder}/log", "-o", settings, "start"], **options)
