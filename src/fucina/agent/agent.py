@@ -35,8 +35,10 @@ T = TypeVar("T", bound=BaseModel)
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 0.2
+POLL_S = 0.1
 """Between two looks at the executor; costs a few small files."""
+CLAIM_S = 0.5
+"""Between two questions for new jobs; asked at once when one has just ended."""
 REPORT_S = 1.0
 """Between two progress reports of one job."""
 HEARTBEAT_S = 5.0
@@ -59,6 +61,7 @@ class Agent:
         self._journal = Journal(self._root / "journal.db")
         self._reported_at: dict[str, float] = {}
         self._heartbeat_at = 0.0
+        self._claimed_at = 0.0
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -80,22 +83,24 @@ class Agent:
         """Look at everything once. Raises Unavailable when the hub does not answer."""
         entries = self._journal.open_entries()
         num_closed = self._look_after(entries)
-        if self._claim(len(entries) - num_closed, entries):
-            self._look_after([entry for entry in self._journal.open_entries() if not entry.placed])
+        if num_closed or time.monotonic() - self._claimed_at >= CLAIM_S:
+            self._claim(self._journal.open_entries())
         if time.monotonic() - self._heartbeat_at >= HEARTBEAT_S:
             self._heartbeat()
 
-    def _claim(self, num_open: int, entries: list[Entry]) -> int:
-        """Take new jobs as far as there is room; returns how many."""
+    def _claim(self, entries: list[Entry]) -> None:
+        """Take new jobs as far as there is room, and start them."""
         num_gpus = sum(p.num_nodes * p.num_gpus_per_node for p in self._site.partitions)
         busy_gpus = sum(entry.job.spec.num_gpus for entry in entries)
-        num_slots = num_gpus + SIDE_SLOTS - num_open
+        num_slots = num_gpus + SIDE_SLOTS - len(entries)
         if num_slots <= 0:
-            return 0
+            return
         answer = self._door.claim(ClaimRequest(num_slots=num_slots, num_gpus=max(0, num_gpus - busy_gpus)))
+        self._claimed_at = time.monotonic()
         for job in answer.jobs:
             self._journal.take(job)
-        return len(answer.jobs)
+        if answer.jobs:
+            self._look_after([entry for entry in self._journal.open_entries() if not entry.placed])
 
     def _look_after(self, entries: list[Entry]) -> int:
         """Place new jobs, report on the others; returns how many came to their end."""
