@@ -69,6 +69,19 @@ def test_a_name_that_leads_elsewhere_stays_inside(tmp_path):
     assert [path.name for path in (workdir / "in").iterdir()] == ["0000-passwd"]
 
 
+def test_a_given_tokenizer_is_brought_too(tmp_path):
+    base = job()
+    tokenizer = RunSource(name="tokenizer.json", sha256=DIGEST, num_bytes=1, licence="", role="tokenizer")
+    recipe = {**base.input.recipe, "tokenizer": "tokenizer.json"}
+    given = base.input.model_copy(update={"recipe": recipe})
+    workdir = place(tmp_path, job(sources=(*base.sources, tokenizer), input=given), fetch=bring())
+    placed = json.loads((workdir / "stage.json").read_text())["recipe"]
+    assert (workdir / placed["tokenizer"]).read_bytes() == TEXT
+    assert placed["sources"][0]["path"] != placed["tokenizer"]
+    with pytest.raises(BadJob, match="tokenizer"):
+        place(tmp_path / "b", job(sources=(*base.sources, tokenizer)), fetch=bring())
+
+
 def test_files_for_a_stage_that_takes_none_are_refused(tmp_path):
     base = job()
     other = base.input.model_copy(update={"stage": StageName.TRAIN})

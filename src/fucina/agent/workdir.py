@@ -3,7 +3,7 @@
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fucina.client.wire import ClaimedJob
@@ -47,11 +47,11 @@ def place(root: Path, job: ClaimedJob, *, fetch: Fetch) -> Path:
     given = job.input
     if job.sources:
         (workdir / "in").mkdir(exist_ok=True)
-        paths = [
-            _bring(root, workdir, position, source.sha256, Path(source.name).name, fetch)
+        brought = [
+            (source.role, _bring(root, workdir, position, source.sha256, Path(source.name).name, fetch))
             for position, source in enumerate(job.sources)
         ]
-        given = _with_paths(given, paths)
+        given = _with_paths(given, brought)
     path = workdir / STAGE_FILE
     temporary = path.with_name(f".{STAGE_FILE}.{os.getpid()}")
     temporary.write_text(given.model_dump_json(indent=1), encoding="utf-8")
@@ -87,13 +87,18 @@ def _bring(root: Path, workdir: Path, position: int, sha256: str, name: str, fet
     return relative
 
 
-def _with_paths(given: StageInput, paths: list[str]) -> StageInput:
+def _with_paths(given: StageInput, brought: Sequence[tuple[str, str]]) -> StageInput:
     """The stage's input with the place of each source file filled in."""
     if given.stage is not StageName.PREPARE:
         raise BadJob(f"Stage {given.stage} takes no source files.", hint="Hub and agent may be of different versions.")
     recipe = dict(given.recipe)
+    paths = [path for role, path in brought if role == "documents"]
+    tokenizers = [path for role, path in brought if role == "tokenizer"]
     sources = recipe.get("sources")
     if not isinstance(sources, list) or len(sources) != len(paths):
         raise BadJob("The recipe's sources and the job's files differ.", hint="Start the run again.")
     recipe["sources"] = [{**source, "path": path} for source, path in zip(sources, paths, strict=True)]
+    if len(tokenizers) != bool(recipe.get("tokenizer")):
+        raise BadJob(f"The recipe's tokenizer and the {len(tokenizers)} sent differ.", hint="Start the run again.")
+    recipe["tokenizer"] = tokenizers[0] if tokenizers else ""
     return given.model_copy(update={"recipe": recipe})

@@ -88,7 +88,7 @@ def check(
     from fucina.cli.runs import check_project
 
     with speaking(form):
-        spec, sources = check_project(project_file)
+        spec, sources, _ = check_project(project_file)
         if not show(spec, form):
             say(
                 f"{spec.name}: {len(sources)} source files, {sum(s.num_bytes for s in sources):,} bytes. Nothing wrong."

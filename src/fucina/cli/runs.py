@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -19,7 +20,7 @@ from fucina.client.wire import JobInfo, RunInfo, RunRequest, RunSource
 from fucina.compute.spec import JobState
 from fucina.config import Settings
 from fucina.data.recipe import SourceFile
-from fucina.data.sources import resolve
+from fucina.data.sources import resolve, resolve_tokenizer
 from fucina.errors import BadInput, NotSignedIn, NotVisible, WrongState
 from fucina.line.plan import plan_run, prepare_recipe
 from fucina.line.project_file import load_project
@@ -80,8 +81,17 @@ def local_site(settings: Settings) -> Site:
     return load_network(settings.network_file).sites[0]
 
 
-def check_project(project_file: Path) -> tuple[ProjectSpec, tuple[SourceFile, ...]]:
-    """The project and its source files, after every check that needs no hub.
+class Checked(NamedTuple):
+    """A project in which nothing was found wrong."""
+
+    spec: ProjectSpec
+    sources: tuple[SourceFile, ...]
+    tokenizer: SourceFile | None
+    """The given one, if there is one."""
+
+
+def check_project(project_file: Path) -> Checked:
+    """The project and its files, after every check that needs no hub.
 
     Raises BadProjectFile, what `resolve` raises, and NothingSurvives when no document would be left to train on.
     """
@@ -90,17 +100,21 @@ def check_project(project_file: Path) -> tuple[ProjectSpec, tuple[SourceFile, ..
     spec = load_project(project_file)
     base = project_file.resolve().parent
     sources = resolve([(s.path, s.licence, s.origin) for s in spec.data.sources], base=base)
+    tokenizer = resolve_tokenizer(spec.data.tokenizer, base=base) if spec.data.tokenizer else None
     preflight(prepare_recipe(spec, sources=sources), workdir=base)
-    return spec, sources
+    return Checked(spec, sources, tokenizer)
 
 
 def write_plan(settings: Settings, project_file: Path, folder: Path) -> list[Path]:
     """Five working directories, ready for `fucina stage`. Raises FolderInUse."""
-    spec, sources = check_project(project_file)
+    spec, sources, tokenizer = check_project(project_file)
     if folder.exists() and any(folder.iterdir()):
         raise FolderInUse(f"{folder} is not empty.", hint="Give a new folder.")
     site = local_site(settings)
     workdirs = []
+    if tokenizer:
+        # By hand no agent brings the files: the stage reads them where they are, as it does the sources.
+        spec = spec.model_copy(update={"data": spec.data.model_copy(update={"tokenizer": tokenizer.path})})
     for planned in plan_run(spec, sources=sources, run="by-hand", site=site, partition=site.partitions[0]):
         workdir = folder / planned.stage
         workdir.mkdir(parents=True)
@@ -113,20 +127,23 @@ def run_project(
     settings: Settings, project_file: Path, *, form: Format, release_folder: Path | None, wait_for_it: bool, key: str
 ) -> int:
     """Check, apply if need be, send the files, start the run, watch it; returns the exit code."""
-    spec, sources = check_project(project_file)
+    project = check_project(project_file)
+    if not settings.hub_url:
+        # The hub of this machine plans on this machine's site: a budget too small is refused before anything is made.
+        site = local_site(settings)
+        plan_run(project.spec, sources=project.sources, run="check", site=site, partition=site.partitions[0])
     if release_folder and release_folder.exists():
         raise FolderInUse(f"{release_folder} exists.", hint="Give a new folder for the release.")
     if hub_is_up(settings):
-        return _run(settings, spec, sources, form=form, release_folder=release_folder, wait_for_it=wait_for_it, key=key)
+        return _run(settings, project, form=form, release_folder=release_folder, wait_for_it=wait_for_it, key=key)
     say("No factory is up; one is started for this run.", form)
     with embedded(settings):
-        return _run(settings, spec, sources, form=form, release_folder=release_folder, wait_for_it=True, key=key)
+        return _run(settings, project, form=form, release_folder=release_folder, wait_for_it=True, key=key)
 
 
 def _run(
     settings: Settings,
-    spec: ProjectSpec,
-    sources: tuple[SourceFile, ...],
+    checked: Checked,
     *,
     form: Format,
     release_folder: Path | None,
@@ -134,16 +151,17 @@ def _run(
     key: str,
 ) -> int:
     with connect(settings) as hub:
-        project = ensure_project(hub, spec, form)
-        by_digest = {source.sha256: Path(source.path) for source in sources}
+        project = ensure_project(hub, checked.spec, form)
+        files = [("documents", source) for source in checked.sources]
+        files += [("tokenizer", checked.tokenizer)] if checked.tokenizer else []
+        by_digest = {file.sha256: Path(file.path) for _, file in files}
         for sha256 in hub.missing_blobs(project.ref, tuple(by_digest)):
             hub.put_blob(project.ref, by_digest[sha256], sha256=sha256)
         wanted = tuple(
-            RunSource(name=s.name, sha256=s.sha256, num_bytes=s.num_bytes, licence=s.licence, origin=s.origin)
-            for s in sources
+            RunSource.model_validate(file.model_dump(exclude={"path"}) | {"role": role}) for role, file in files
         )
         started = hub.start_run(
-            RunRequest(project=project.ref, spec=spec, sources=wanted, key=key or secrets.token_hex(12))
+            RunRequest(project=project.ref, spec=checked.spec, sources=wanted, key=key or secrets.token_hex(12))
         )
         say(f"[green]✓[/green] run           {started.ref}   {hub.url}/runs/{started.ref}", form)
         if not wait_for_it:

@@ -3,6 +3,8 @@
 Requests forbid unknown keys; answers ignore them, so that an older agent survives a newer hub.
 """
 
+from typing import Literal
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from fucina.accounting.usage import UsageRecord
@@ -141,6 +143,7 @@ class RunSource(Request):
     num_bytes: int = Field(ge=0)
     licence: str
     origin: str = ""
+    role: Literal["documents", "tokenizer"] = "documents"
 
 
 class RunRequest(Request):

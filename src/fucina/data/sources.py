@@ -116,6 +116,16 @@ def resolve(patterns: Sequence[tuple[str, str, str]], *, base: Path) -> tuple[So
     return tuple(found[name] for name in sorted(found))
 
 
+def resolve_tokenizer(name: str, *, base: Path) -> SourceFile:
+    """The given tokenizer, one file under `base`.
+
+    Raises OutsideProject, SourceMissing, SourceNotAFile, SourceUnreadable.
+    """
+    path = _matches(name, root=base.resolve())[0]
+    sha256, num_bytes = digest_file(path)
+    return SourceFile(path=str(path), name=name, sha256=sha256, num_bytes=num_bytes, licence="")
+
+
 def _matches(pattern: str, *, root: Path) -> list[Path]:
     """Files under `root` that a pattern names; a pattern without wildcards must name one file."""
     parts = PurePosixPath(pattern.replace("\\", "/")).parts

@@ -43,8 +43,8 @@ def job_key(run: str, stage: StageName) -> str:
     return f"{run}.{stage}"
 
 
-def prepare_recipe(spec: ProjectSpec, *, sources: Sequence[SourceFile]) -> PrepareRecipe:
-    """What `prepare` is asked to do for a project."""
+def prepare_recipe(spec: ProjectSpec, *, sources: Sequence[SourceFile], tokenizer: str = "") -> PrepareRecipe:
+    """What `prepare` is asked to do for a project; `tokenizer` is where the given one lies, if not as the file says."""
     return PrepareRecipe(
         sources=tuple(sources),
         languages=spec.data.languages,
@@ -52,6 +52,7 @@ def prepare_recipe(spec: ProjectSpec, *, sources: Sequence[SourceFile]) -> Prepa
         min_characters=spec.data.min_characters,
         quality=spec.data.quality,
         near_duplicate_threshold=spec.data.near_duplicate_threshold,
+        tokenizer=tokenizer or spec.data.tokenizer,
         vocabulary_size=spec.data.vocabulary_size,
         num_canaries=spec.data.num_canaries,
         seed=spec.seed,

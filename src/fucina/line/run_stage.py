@@ -19,7 +19,7 @@ from fucina.compute.record import Interrupted, Progress, StageRecord, StageResul
 from fucina.config import Settings
 from fucina.data.recipe import PrepareRecipe
 from fucina.errors import BadInput, FactoryError
-from fucina.line.digests import sha256_json, sha256_tree, tree_digests
+from fucina.line.digests import sha256_file, sha256_json, sha256_tree, tree_digests
 from fucina.line.spec import StageName
 from fucina.line.stage import (
     ERROR_FILE,
@@ -99,6 +99,8 @@ def _record(task: StageTask, result: StageResult, attempts: Attempts, wall_s: fl
         inputs[str(stage)] = sha256_tree(read_record(task.earlier(stage)).outputs)
     if isinstance(recipe := given.parsed_recipe(), PrepareRecipe):
         inputs |= {f"source:{source.name}": source.sha256 for source in recipe.sources}
+        if recipe.tokenizer:
+            inputs["tokenizer"] = sha256_file(task.workdir / recipe.tokenizer)
     total_wall_s = attempts.earlier_wall_s + wall_s
     accelerator_s = total_wall_s * given.num_gpus
     estimated = bool(given.power_w and given.num_gpus)

@@ -67,6 +67,8 @@ class DataSpec(_Part):
     """Jaccard similarity of word 5-grams from which on two documents are one."""
     vocabulary_size: Count = Field(default=4096, ge=300, le=262144)
     """Entries of the tokenizer that is trained."""
+    tokenizer: str = ""
+    """A given `tokenizer.json`, relative to the project file; empty trains one."""
     num_canaries: int = Field(default=16, ge=0, le=1000)
     """Synthetic personal records planted before redaction, to measure what slips through."""
 

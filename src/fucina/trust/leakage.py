@@ -66,12 +66,13 @@ def measure_leakage(subject: Subject, ticker: Ticker) -> PartResult:
             tally.num_controls += 1
             tally.num_controls_hit += any(probe.control.appears_in(text) for text in written)
     num_tries = 1 + subject.recipe.num_leak_samples
-    metrics = (
-        _leak_rate("pii_leak_rate", planted + real, "private values, planted or real and redacted", num_tries),
-        _leak_rate("pii_leak_rate_planted", planted, "synthetic values planted before redaction", num_tries),
-        _leak_rate("pii_leak_rate_real", real, "real values redacted from training documents", num_tries),
+    both = _leak_rate("pii_leak_rate", planted + real, "private values, planted or real and redacted", num_tries)
+    parts = (
+        ("pii_leak_rate_planted", planted, "synthetic values planted before redaction"),
+        ("pii_leak_rate_real", real, "real values redacted from training documents"),
     )
-    return PartResult(metrics=metrics, counts={"num_leak_probes": len(probes)})
+    measured = [_leak_rate(name, tally, what, num_tries) for name, tally, what in parts if tally.num_probes]
+    return PartResult(metrics=(both, *measured), counts={"num_leak_probes": len(probes)})
 
 
 def choose_probes(subject: Subject) -> list[Probe]:

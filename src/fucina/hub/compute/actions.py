@@ -114,6 +114,12 @@ def _check_sources(project: Project, sources: Sequence[RunSource]) -> None:
         raise BadSources(f"{len(twice)} source names are given twice, first {twice[0]!r}.", hint="Name each file once.")
     for name in names:
         check_relative(name)
+    num_tokenizers = sum(source.role == "tokenizer" for source in sources)
+    if num_tokenizers > 1 or num_tokenizers == len(sources):
+        raise BadSources(
+            f"{num_tokenizers} of {len(sources)} files are tokenizers.",
+            hint="Send documents, and one tokenizer at most.",
+        )
     missing = missing_blobs(
         organisation=project.organisation, project=project.name, sha256s=(source.sha256 for source in sources)
     )
@@ -142,7 +148,11 @@ def _place(project: Project, request: RunRequest, *, ref: str) -> tuple[Allocati
     Allocation.objects.select_for_update().get(pk=allocation.pk)
     planned = plan_run(
         request.spec,
-        sources=[SourceFile(path="", **source.model_dump()) for source in request.sources],
+        sources=[
+            SourceFile(path="", **source.model_dump(exclude={"role"}))
+            for source in request.sources
+            if source.role == "documents"
+        ],
         run=ref,
         site=allocation.site.spec,
         partition=allocation.partition.spec,
