@@ -25,7 +25,7 @@ data:
   sources: [{path: corpus/*.jsonl, licence: public-domain}]
   languages: [it, en]
   vocabulary_size: 400
-train: {size: 0.1M, tokens: 60k, sequence_length: 64}
+train: {size: 0.1M, tokens: 400k, sequence_length: 64}
 evaluate: {gates: {pii_leak_rate: 0, memorised_share: 0.05}}
 compute: {gpu_hours: 0.5}
 """

@@ -32,7 +32,7 @@ def counts(factory: Factory) -> tuple[int, ...]:
     ("old", "new", "said"),
     [
         ("train:", "trian:", "line 8, trian: unknown key"),
-        ("tokens: 60k", "tokens: [1]", "line 8, train.tokens"),
+        ("tokens: 400k", "tokens: [1]", "line 8, train.tokens"),
         ("corpus/*.jsonl", "corpus/*.txt", "corpus/*.txt"),
         ("corpus/*.jsonl", "corpus/de.jsonl", "corpus/de.jsonl"),
         ("corpus/*.jsonl", "../../etc/passwd", "outside"),
@@ -119,7 +119,7 @@ def test_wrong_input_has_its_exit_code_and_no_traceback(factory, arguments, code
 
 def test_an_embedded_factory_lasts_as_long_as_the_run(tmp_path):
     factory = Factory(tmp_path / "home")
-    text = PROJECT.replace("[it, en]", "[it, en]").replace("60k", "5k")
+    text = PROJECT.replace("400k", "5k")
     done = factory.cli("run", str(tiny_project(tmp_path / "p", text=text)), "--release", str(tmp_path / "release"))
     assert done.returncode == 0, done.stderr
     assert "one is started for this run" in done.stdout
