@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_HOME ?= $(CURDIR)/var/demo
 # One pinned constraints file. torch comes first and alone, with plain pip, so that nothing else chooses a build of it.
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 
 .PHONY: demo demo-stop test check format lint types contracts unit browser setup clean system
 
