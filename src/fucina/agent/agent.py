@@ -35,11 +35,11 @@ T = TypeVar("T", bound=BaseModel)
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 0.1
+POLL_S = 0.2
 """Between two looks at the executor; costs a few small files."""
-CLAIM_S = 0.5
+CLAIM_S = 1.0
 """Between two questions for new jobs; asked at once when one has just ended."""
-REPORT_S = 1.0
+REPORT_S = 2.0
 """Between two progress reports of one job."""
 HEARTBEAT_S = 5.0
 PATIENCE_S = 10.0

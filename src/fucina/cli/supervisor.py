@@ -110,7 +110,7 @@ class _Factory:
                     "--no-control-socket",
                 ],
             ),
-            Part(name="worker", command=[*django, "db_worker", "--interval", "0.2"]),
+            Part(name="worker", command=[*django, "db_worker", "--interval", "0.5"]),
             Part(name="agent", command=[python, "-m", "fucina.cli", "agent"]),
         ]
         self._stopping = False

@@ -10,7 +10,7 @@ from fucina.client.wire import JobInfo, RunInfo
 from fucina.compute.spec import FINAL, JobState
 from fucina.errors import Unavailable
 
-POLL_S = 0.5
+POLL_S = 1.0
 LINE_S = 10.0
 """Between two lines about one stage where there is no terminal."""
 
