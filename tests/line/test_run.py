@@ -96,7 +96,7 @@ def test_a_run_to_its_release_speaks_json(factory, tmp_path):
         (("show", "run_nosuch"), 4),
         (("logs", "run_nosuch"), 4),
         (("cancel", "run_nosuch"), 4),
-        (("ledger", "prj_nosuch"), 4),
+        (("ledger", "show", "prj_nosuch"), 4),
         (("stage", "polish", "."), 2),
         (("stage", "train", "/no/such"), 2),
         (("verify", "/no/such"), 2),

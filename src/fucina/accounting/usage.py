@@ -23,6 +23,16 @@ class UsageRecord(BaseModel):
     num_attempts: int = Field(default=1, ge=0)
     energy_j: float | None = None
     """Estimated or measured; None where the site cannot say."""
+    native_id: str = ""
+    """What the site's scheduler calls it."""
+    account: str = ""
+    """Account of the scheduler that it was charged to; finds the allocation of a job that the hub did not start."""
+    user: str = ""
+    """User of the site that it ran as."""
+    partition: str = ""
+    """`Partition.id`."""
+    num_nodes: int = Field(default=1, ge=0)
+    submitted_at: AwareDatetime | None = None
 
 
 def used_gpu_s(*, num_gpus: int, wall_s: float) -> int:

@@ -21,7 +21,7 @@ from fucina.agent.door import AgentDoor
 from fucina.agent.journal import Entry, Journal
 from fucina.agent.workdir import place, spec_at, workdir_of
 from fucina.client.wire import ClaimRequest, FinishedRequest, HeartbeatRequest, ProgressRequest, StartedRequest
-from fucina.compute.local import LocalExecutor
+from fucina.compute.executor import Executor
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobReport, JobState
 from fucina.config import Settings
@@ -52,7 +52,7 @@ SIDE_SLOTS = 2
 class Agent:
     """Serves one site with one executor."""
 
-    def __init__(self, *, door: AgentDoor, executor: LocalExecutor, settings: Settings, site: Site) -> None:
+    def __init__(self, *, door: AgentDoor, executor: Executor, settings: Settings, site: Site) -> None:
         self._door = door
         self._executor = executor
         self._settings = settings
@@ -200,16 +200,12 @@ class Agent:
         )
 
     def _send_log(self, entry: Entry) -> None:
-        path = self._executor.log(entry.job.spec.key)
-        if not path.is_file():
-            return
         offset = entry.log_sent
-        with path.open("rb") as file:
-            file.seek(offset)
-            while piece := file.read(LOG_PIECE_BYTES):
-                self._door.append_log(entry.ref, offset=offset, piece=piece)
-                offset += len(piece)
-                self._journal.mark_log(entry.ref, offset=offset)
+        key = entry.job.spec.key
+        while piece := self._executor.read_log(key, offset=offset, max_bytes=LOG_PIECE_BYTES):
+            self._door.append_log(entry.ref, offset=offset, piece=piece)
+            offset += len(piece)
+            self._journal.mark_log(entry.ref, offset=offset)
 
     def _send_artifacts(self, entry: Entry, workdir: Path) -> None:
         """The release travels to the hub, file by file."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
-from fucina.client.hub import Door
+from fucina.client.door import Door
 from fucina.client.wire import (
     ClaimAnswer,
     ClaimRequest,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fucina.cli import ledger_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -18,6 +19,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(ledger_commands.app, name="ledger")
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run; `last` is your newest.")]
 
@@ -96,7 +99,7 @@ def check(
 
 
 @app.command()
-def plan(
+def workdirs(
     project_file: Annotated[Path, typer.Argument(help="A project.yaml.")],
     folder: Annotated[Path, typer.Argument(help="Where to write the five working directories.")],
     form: FormatOption = Format.TEXT,
@@ -278,24 +281,6 @@ def projects(form: FormatOption = Format.TEXT) -> None:
                 for p in found
             ]
             table("GPU-hours", ("project", "name", "organisation", "granted", "used", "free"), rows, right=(3, 4, 5))
-
-
-@app.command()
-def ledger(
-    project: Annotated[str, typer.Argument(help="Project reference.")], form: FormatOption = Format.TEXT
-) -> None:
-    """Print every entry of a project's ledger with the balance after it, in GPU-seconds."""
-    from fucina.cli.runs import connect
-    from fucina.config import load_settings
-
-    with speaking(form), connect(load_settings()) as hub:
-        found = hub.ledger(project)
-        if not show(found, form):
-            rows = [
-                (f"{e.at:%Y-%m-%d %H:%M:%S}", e.kind, f"{e.gpu_s:+,}", f"{e.balance_gpu_s:,}", e.job, e.note)
-                for e in found
-            ]
-            table("GPU-seconds", ("at (UTC)", "entry", "GPU-s", "balance", "job", "note"), rows, right=(2, 3))
 
 
 @app.command()

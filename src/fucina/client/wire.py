@@ -12,6 +12,7 @@ from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobReport, JobSpec, JobState
 from fucina.line.spec import ProjectSpec, StageName
 from fucina.line.stage import StageInput
+from fucina.network.status import PartitionStatus
 
 
 class Request(BaseModel):
@@ -281,7 +282,8 @@ class FinishedRequest(Request):
     """The end of a job. Sent again until it is acknowledged."""
 
     report: JobReport
-    usage: UsageRecord
+    usage: UsageRecord | None = None
+    """None where the site's accounting tells it later; the hold stays until then."""
     record: StageRecord | None = None
 
 
@@ -290,6 +292,8 @@ class HeartbeatRequest(Request):
 
     version: str
     jobs: tuple[str, ...] = ()
+    partitions: tuple[PartitionStatus, ...] = ()
+    """What the agent last saw of its site; empty where it did not look."""
 
 
 class HeartbeatAnswer(Answer):

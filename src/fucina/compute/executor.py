@@ -28,6 +28,9 @@ class Executor(Protocol):
     def poll(self, keys: Iterable[str]) -> dict[str, JobReport]:
         """What is known of these jobs, in one query. A job nobody can answer for is UNKNOWN."""
 
+    def read_log(self, key: str, *, offset: int, max_bytes: int) -> bytes:
+        """A piece of what the job printed, empty at the end or before it started. Raises NoSuchJob."""
+
     def cancel(self, key: str) -> None:
         """End the job; a final job stays as it is. Raises NoSuchJob."""
 

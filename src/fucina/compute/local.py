@@ -39,6 +39,15 @@ class LocalExecutor:
         """What the job printed."""
         return self.folder(key) / "log"
 
+    def read_log(self, key: str, *, offset: int, max_bytes: int) -> bytes:
+        """A piece of what the job printed, empty at the end or before it started. Raises NoSuchJob."""
+        path = self.log(key)
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(max_bytes)
+
     def submit(self, spec: JobSpec) -> None:
         """Start the job, or do nothing if its key is known. Raises JobConflict if the key means another job."""
         folder = self.folder(spec.key)

@@ -62,7 +62,7 @@ class JobSpec(BaseModel):
     command: tuple[str, ...] = Field(min_length=1)
     """Argument list; never a shell line."""
     num_gpus: int = Field(default=0, ge=0)
-    """Accelerators over all nodes, as the site counts them."""
+    """Accelerators over all nodes, as the site bills them."""
     num_nodes: int = Field(default=1, ge=1)
     num_cpus: int = Field(default=1, ge=1)
     walltime_s: int = Field(gt=0)
@@ -71,6 +71,21 @@ class JobSpec(BaseModel):
     """Absolute path at the site; empty until the agent has placed the job."""
     depends_on: tuple[str, ...] = ()
     """Keys of jobs that must succeed first."""
+    partition: str = ""
+    """As the executor calls it; empty leaves the choice to it."""
+    account: str = ""
+    """Who pays, as the executor calls it."""
+    user: str = ""
+    """User of the site that the job runs as; empty means the agent's own."""
+    qos: str = ""
+    memory_gib: float = Field(default=0.0, ge=0)
+    """Per node; 0 leaves it to the site."""
+    image: str = ""
+    """Container image; empty runs without one."""
+    array: str = Field(default="", pattern=r"^([0-9]+(-[0-9]+(:[0-9]+)?)?(,[0-9]+(-[0-9]+(:[0-9]+)?)?)*(%[0-9]+)?)?$")
+    """Slurm's notation of array indices, as `0-9%2`; empty is one job."""
+    requeue: bool = True
+    """Whether the executor may start it again after a failure of the machine, or when it leaves with exit code 75."""
 
 
 class JobReport(BaseModel):
@@ -90,6 +105,10 @@ class JobReport(BaseModel):
     cpu_s: float = 0.0
     max_rss_bytes: int = 0
     num_attempts: int = 0
+    native_id: str = ""
+    """What the executor's own system calls it, such as a Slurm job id."""
+    pending_reason: str = ""
+    """Why it waits, in the executor's own word."""
     error: ErrorBody | None = None
     """What the stage itself said, when it failed for a reason that a person can mend."""
 

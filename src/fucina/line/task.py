@@ -70,7 +70,7 @@ def read_input(stage: StageName, workdir: Path) -> StageInput:
     except (OSError, ValidationError) as error:
         raise BadStageFile(
             f"{path} cannot be used: {_first_fault(error)}.",
-            hint="`fucina plan PROJECT.yaml FOLDER` writes the five of a project.",
+            hint="`fucina workdirs PROJECT.yaml FOLDER` writes the five of a project.",
         ) from error
     if given.stage is not stage:
         raise BadStageFile(

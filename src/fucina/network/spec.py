@@ -1,11 +1,12 @@
 """Types of the network: what accelerates, where it stands, how it is billed."""
 
 from datetime import date
+from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from fucina.errors import BadInput
 
@@ -33,6 +34,26 @@ class Accelerator(_Fact):
     source: str = ""
 
 
+class BillingUnit(StrEnum):
+    """What a job is charged by."""
+
+    GPU = "gpu"
+    """Accelerators allotted, as the site bills them."""
+    LARGEST_SHARE = "largest-share"
+    """The largest of a job's shares of cores, memory and devices, in accelerators."""
+    NODE = "node"
+    """Whole nodes, in accelerators."""
+
+
+class Billing(_Fact):
+    """How a partition charges a job, in billed accelerators per second."""
+
+    unit: BillingUnit = BillingUnit.GPU
+    devices_per_gpu: int = Field(default=1, ge=1)
+    """Devices that Slurm counts for one accelerator that the site bills: 2 where a module has two dies."""
+    source: str = ""
+
+
 class Partition(_Fact):
     """Equal nodes with their own limits."""
 
@@ -40,9 +61,109 @@ class Partition(_Fact):
     accelerator: Accelerator
     num_nodes: int = 1
     num_gpus_per_node: int = 1
+    """Accelerators of a node as the site bills them."""
+    num_cpus_per_node: int = Field(default=0, ge=0)
+    """0 where unknown."""
+    memory_gib_per_node: float = Field(default=0.0, ge=0)
+    """0 where unknown."""
     max_walltime_s: int = 24 * 3600
     efficiency: float = Field(default=0.3, gt=0, le=1)
     """Share of the peak that a training run is planned with."""
+    billing: Billing = Billing()
+    slurm_name: str = ""
+    """The partition as Slurm calls it; empty means `id`."""
+    gres_type: str = ""
+    """Type in Slurm's `gres/gpu:TYPE`; empty asks for any GPU, and `none` means that the partition has no devices and
+    its nodes count as accelerators."""
+    qos: str = ""
+    constraint: str = ""
+    carbon_g_per_kwh: float | None = None
+    """Of the electricity that feeds it; None where unknown."""
+
+    @property
+    def num_devices_per_node(self) -> int:
+        """Devices of a node as Slurm counts them."""
+        return self.num_gpus_per_node * self.billing.devices_per_gpu
+
+
+class Transport(StrEnum):
+    """How Slurm's commands are reached."""
+
+    CLI = "cli"
+    """On this machine."""
+    SSH = "ssh"
+    REST = "rest"
+    """slurmrestd."""
+
+
+class SshAccess(_Fact):
+    """A login node; its key must stand in `known_hosts`."""
+
+    host: str
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str
+    key: Path
+    """Private key."""
+    known_hosts: Path
+    jump_host: str = ""
+    """`user@host:port` to go through."""
+
+
+class RestAccess(_Fact):
+    """A slurmrestd."""
+
+    url: str
+    """`http://host:port` or `unix:///path`."""
+    user: str
+    token_file: Path | None = None
+    """JSON web token; read again when the server refuses it."""
+
+
+class ContainerRuntime(StrEnum):
+    """How a partition's jobs run in an image."""
+
+    NONE = "none"
+    APPTAINER = "apptainer"
+    PYXIS = "pyxis"
+
+
+class SlurmSite(_Fact):
+    """How to work with one Slurm cluster."""
+
+    cluster: str
+    """Its name in Slurm's own accounting."""
+    transport: Transport = Transport.CLI
+    conf: Path | None = None
+    """`slurm.conf` where it is not in its usual place."""
+    bin: Path | None = None
+    """Folder of Slurm's commands where they are not on the path."""
+    ssh: SshAccess | None = None
+    rest: RestAccess | None = None
+    account: str = ""
+    """Slurm account to charge in personal mode; in site mode each project has its own."""
+    root_account: str = "fucina"
+    """Parent of the accounts that site mode makes."""
+    container: ContainerRuntime = ContainerRuntime.NONE
+    image: str = ""
+    """Image that stages run in, as the runtime names it."""
+    modules: tuple[str, ...] = ()
+    """Environment modules to load before a stage."""
+    prelude: tuple[str, ...] = ()
+    """Further lines of shell, by the site's own staff, before a stage."""
+    scratch: Path | None = None
+    """Shared file system of all nodes where working directories lie; None means the agent's own folder."""
+    offline: bool = True
+    """Whether compute nodes have no internet."""
+    interconnect: str = ""
+    """Network interface for the rendezvous of a training job over several nodes; empty lets the library choose."""
+
+
+class Maintenance(_Fact):
+    """A window in which no job may run, half-open."""
+
+    begins_at: AwareDatetime
+    ends_at: AwareDatetime
+    note: str = ""
 
 
 class Site(_Fact):
@@ -52,7 +173,13 @@ class Site(_Fact):
     name: str
     country: str = ""
     executor: str = "local"
-    partitions: tuple[Partition, ...]
+    """`local` or `slurm`."""
+    slurm: SlurmSite | None = None
+    """Needed where the executor is `slurm`."""
+    partitions: tuple[Partition, ...] = Field(min_length=1)
+    maintenance: tuple[Maintenance, ...] = ()
+    sensitivity: str = "public"
+    """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
 
     def partition(self, partition_id: str) -> Partition:
         """The partition of that name. Raises BadSiteFile."""

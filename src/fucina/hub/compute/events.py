@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from fucina.accounting.usage import UsageRecord
-from fucina.compute.spec import FINAL, JobState, check_move
+from fucina.compute.spec import FINAL, JobReport, JobState, check_move
 from fucina.errors import ErrorBody
 from fucina.hub.accounting.actions import settle
 from fucina.hub.compute.models import EventKind, Job, JobEvent, LineRun
@@ -22,17 +22,18 @@ def move(job: Job, *, to: JobState, reason: str, at: datetime) -> None:
 
 
 def close(
-    job: Job, *, to: JobState, reason: str, error: ErrorBody | None, used: UsageRecord, by: Actor, at: datetime
+    job: Job, *, report: JobReport, error: ErrorBody | None, used: UsageRecord | None, by: Actor, at: datetime
 ) -> None:
-    """End a job for good and settle it. The caller has locked the run."""
-    job.started_at = used.started_at or job.started_at
-    job.ended_at = used.ended_at
-    job.num_attempts = used.num_attempts
+    """End a job for good, and settle it unless its usage is told later. The caller has locked the run."""
+    job.started_at = report.started_at or job.started_at
+    job.ended_at = report.ended_at or at
+    job.num_attempts = report.num_attempts
     job.error_code = error.code[:100] if error else ""
     job.error_hint = error.hint if error else ""
     job.save(update_fields=["started_at", "ended_at", "num_attempts", "error_code", "error_hint"])
-    move(job, to=to, reason=reason, at=at)
-    settle(allocation=job.run.allocation, used=used, by=by, at=at)
+    move(job, to=report.state, reason=report.reason, at=at)
+    if used is not None:
+        settle(allocation=job.run.allocation, used=used, by=by, at=at)
 
 
 def cancel_unstarted(job: Job, *, reason: str, by: Actor, at: datetime) -> None:
@@ -47,7 +48,8 @@ def cancel_unstarted(job: Job, *, reason: str, by: Actor, at: datetime) -> None:
         gpu_s=0,
         num_attempts=0,
     )
-    close(job, to=JobState.CANCELLED, reason=reason, error=None, used=used, by=by, at=at)
+    report = JobReport(key=job.key, state=JobState.CANCELLED, reason=reason, ended_at=at)
+    close(job, report=report, error=None, used=used, by=by, at=at)
 
 
 def go_on(run: LineRun, *, by: Actor, at: datetime) -> None:

@@ -148,18 +148,28 @@ def _finite(line: ProgressLine) -> ProgressLine:
 
 @transaction.atomic
 def finish(
-    *, agent: Agent, ref: str, report: JobReport, used: UsageRecord, stage_record: StageRecord | None, at: datetime
+    *,
+    agent: Agent,
+    ref: str,
+    report: JobReport,
+    used: UsageRecord | None,
+    stage_record: StageRecord | None,
+    at: datetime,
 ) -> Job:
-    """End a job with its one usage record, settle it, and let the next stage go on or cancel the rest.
+    """End a job, settle it with its one usage record, and let the next stage go on or cancel the rest.
 
-    However often it is reported, only the first report counts. Raises BadReport.
+    Without a usage record its hold stays until the site's accounting tells. However often it is reported, only the
+    first report counts. Raises BadReport.
     """
     job = _locked(agent, ref)
     if report.state not in FINAL:
         raise BadReport(f"A job that is {report.state} has not ended.", hint="Report the end with a final state.")
-    if used.job_key != job.key or report.key != job.key:
-        raise BadReport(f"The report is about {used.job_key}; {ref} is {job.key}.", hint="Report each job on its own.")
-    if not (math.isfinite(used.wall_s) and math.isfinite(used.cpu_s) and math.isfinite(used.energy_j or 0.0)):
+    told = {report.key, used.job_key if used else report.key}
+    if told != {job.key}:
+        raise BadReport(
+            f"The report is about {', '.join(sorted(told))}; {ref} is {job.key}.", hint="Report each job on its own."
+        )
+    if used and not (math.isfinite(used.wall_s) and math.isfinite(used.cpu_s) and math.isfinite(used.energy_j or 0.0)):
         raise BadReport(
             "The usage record has a number that is not finite.", hint="Measure again, or leave out what is unknown."
         )
@@ -168,9 +178,18 @@ def finish(
     job.record = stage_record.model_dump(mode="json") if stage_record else None
     job.accepted_at = job.accepted_at or at
     job.save(update_fields=["record", "accepted_at"])
+    if used is not None:
+        report = report.model_copy(
+            update={
+                "started_at": used.started_at or report.started_at,
+                "ended_at": used.ended_at,
+                "num_attempts": used.num_attempts,
+            }
+        )
     reason = report.error.message if report.error else report.reason
-    close(job, to=report.state, reason=reason, error=report.error, used=used, by=agent, at=at)
-    record(agent, "compute.finish", job, at=at, data={"state": str(report.state), "gpu_s": used.gpu_s})
+    close(job, report=report.model_copy(update={"reason": reason}), error=report.error, used=used, by=agent, at=at)
+    data = {"state": str(report.state), "gpu_s": used.gpu_s if used else None}
+    record(agent, "compute.finish", job, at=at, data=data)
     go_on(job.run, by=agent, at=at)
     return job
 

@@ -67,7 +67,13 @@ class Contents(NamedTuple):
 
 @transaction.atomic
 def finish(
-    *, agent: Agent, ref: str, report: JobReport, used: UsageRecord, stage_record: StageRecord | None, at: datetime
+    *,
+    agent: Agent,
+    ref: str,
+    report: JobReport,
+    used: UsageRecord | None,
+    stage_record: StageRecord | None,
+    at: datetime,
 ) -> Job:
     """End a job; the end of a good `release` also asks for its registration. Raises BadReport."""
     job = jobs.finish(agent=agent, ref=ref, report=report, used=used, stage_record=stage_record, at=at)

@@ -1,0 +1,31 @@
+"""Releases and the key that they are verified with."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from fucina.client.door import Door
+from fucina.client.wire import ReleaseInfo
+
+
+class ReleaseCalls(Door):
+    """Releases and the key that they are verified with."""
+
+    def releases(self) -> list[ReleaseInfo]:
+        """Releases, newest first."""
+        return self.list(ReleaseInfo, "/releases")
+
+    def release(self, ref: str) -> ReleaseInfo:
+        """One release."""
+        return self.get(ReleaseInfo, f"/releases/{ref}")
+
+    def release_file(self, ref: str, path: str) -> bytes:
+        """One small file of a release."""
+        return self.call("GET", f"/releases/{ref}/files/{quote(path)}").content
+
+    def fetch_release_file(self, ref: str, path: str, target: Path) -> None:
+        """Download one file of a release."""
+        self.fetch(f"/releases/{ref}/files/{quote(path)}", target)
+
+    def factory_key(self) -> bytes:
+        """The factory's public key, PEM."""
+        return self.call("GET", "/factory-key").content
