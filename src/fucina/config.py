@@ -49,6 +49,8 @@ class Settings(BaseModel):
     """Private key of the factory, for the release stage; empty means `keys/factory.key` in the home folder."""
     num_threads: int = Field(default=0, ge=0)
     """Processor threads of a stage; 0 takes all."""
+    generation: int = Field(default=1, ge=1)
+    """Placement that a stage belongs to; the hub counts it up when it places a job anew."""
     debug: bool = False
     """Show details of failures in the portal; never in production."""
 

@@ -15,6 +15,7 @@ from types import FrameType
 from pydantic import BaseModel, ConfigDict
 
 from fucina import __version__
+from fucina.compute.lease import Fenced, take
 from fucina.compute.record import Interrupted, Progress, StageRecord, StageResult
 from fucina.config import Settings
 from fucina.data.recipe import PrepareRecipe
@@ -25,6 +26,7 @@ from fucina.line.stage import (
     ERROR_FILE,
     EXIT_BAD_INPUT,
     EXIT_FAILED,
+    EXIT_FENCED,
     EXIT_INTERRUPTED,
     EXIT_OK,
     PROGRESS_FILE,
@@ -64,26 +66,31 @@ class Attempts(BaseModel):
 def run_stage(stage: StageName, workdir: Path, settings: Settings) -> int:
     """Run one stage to its record; returns the exit code of `fucina stage`.
 
-    Finished before: nothing is done. What a person can mend is said in `error.json` and on stderr.
+    Finished before, or taken over by another process: nothing is written. What a person can mend is said in
+    `error.json` and on stderr.
     """
     try:
         given = read_input(stage, workdir)
         if (workdir / RECORD_FILE).is_file():
             return EXIT_OK
+        lease = take(workdir, generation=settings.generation)
         (workdir / ERROR_FILE).unlink(missing_ok=True)
         attempts = _begin(workdir)
-        progress = Progress(workdir / PROGRESS_FILE, stage=str(stage), echo=_say)
+        progress = Progress(workdir / PROGRESS_FILE, stage=str(stage), echo=_say, guard=lease.check)
         _stop_on_sigterm(progress)
         task = StageTask(workdir, given, settings, progress)
         task.out.mkdir(exist_ok=True)
         task.scratch.mkdir(exist_ok=True)
         began = time.monotonic()
         result = import_module(f"fucina.line.stages.{stage}").run(task)
-        _write(
-            workdir / RECORD_FILE, _record(task, result, attempts, time.monotonic() - began).model_dump_json(indent=1)
-        )
+        record = _record(task, result, attempts, time.monotonic() - began)
+        lease.check()
+        _write(workdir / RECORD_FILE, record.model_dump_json(indent=1))
     except Interrupted:
         return EXIT_INTERRUPTED
+    except Fenced as error:
+        sys.stderr.write(f"{error.message}\n{error.hint}\n")
+        return EXIT_FENCED
     except FactoryError as error:
         if workdir.is_dir():
             _write(workdir / ERROR_FILE, error.body().model_dump_json(indent=1))

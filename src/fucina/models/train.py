@@ -33,11 +33,12 @@ def train(recipe: TrainRecipe, *, data: Path, out: Path, scratch: Path, progress
         while run.step < run.plan.num_steps:
             run.advance()
             reporter.tick()
-            if progress.stopping:
+            stopping = progress.stopping
+            if stopping or run.step in run.plan.checkpoints:
+                progress.check_lease()
                 run.save()
+            if stopping:
                 progress.raise_if_stopping()
-            elif run.step in run.plan.checkpoints:
-                run.save()
     training_s = time.perf_counter() - started_at
     summary = run.summary()
     write_outputs(
