@@ -3,6 +3,7 @@
 import http.client
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,9 @@ def test_an_unknown_account_is_refused(slurm_lab):
 def test_a_killed_controller_comes_back_with_its_jobs(slurm_lab):
     alpha = slurm_lab.clusters["alpha"]
     job = submit(alpha, "--hold")
+    # slurmctld writes its state every few seconds; what it took in since then dies with it.
+    began, saved = time.time_ns(), alpha.places.state / "job_state"
+    wait_until("saved state", lambda: saved.stat().st_mtime_ns > began, within_s=30)
 
     assert alpha.kill("slurmctld")
     assert not alpha.alive("slurmctld")
