@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from lab.layout import DEFAULT_CLUSTERS, DEFAULT_ROOT, NODE_MODES, ClusterSpec, LabError
+from lab.layout import DEFAULT_ROOT, NODE_MODES, ClusterSpec, LabError
 from lab.machine import Lab
 
 
@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start what does not run")
     up.add_argument("--ports", type=int, default=None, metavar="BASE", help="first port; free ones if not given")
-    up.add_argument("--node-mode", choices=NODE_MODES, default="ns", help="netns: each node has a network cable")
+    up.add_argument("--node-mode", choices=NODE_MODES, default=None, help="netns: each node has a network cable")
     up.add_argument("--cluster", action="append", type=_cluster, metavar="NAME:NODES:GPUS", help="alpha:4:4 beta:2:8")
     down = commands.add_parser("down", help="end the lab's processes")
     down.add_argument("--wipe", action="store_true", help="remove state, logs and database too")
@@ -52,7 +52,7 @@ def _cluster(text: str) -> ClusterSpec:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "up":
-        clusters = tuple(arguments.cluster or DEFAULT_CLUSTERS)
+        clusters = tuple(arguments.cluster) if arguments.cluster else None
         lab = Lab(arguments.root, base_port=arguments.ports, clusters=clusters, node_mode=arguments.node_mode).up()
         return _status(lab)
     lab = Lab(arguments.root)

@@ -161,7 +161,11 @@ class Cluster:
         wait_until("socket of munged", socket.exists, within_s=20, log=self.places.log / "munged.out")
         self.start("slurmdbd")
         wait_until("answer from slurmdbd", self._accounting_answers, within_s=60, log=self.places.log / "slurmdbd.log")
-        seed.sow(lambda argv, **more: self.run_as("root", argv, **more), self.name)
+        seed.sow(
+            lambda argv, **more: self.run_as("root", argv, **more),
+            self.name,
+            marker=self.layout.database / f"{self.name}.seeded",
+        )
         for name in self.daemons():
             self.start(name)
 
