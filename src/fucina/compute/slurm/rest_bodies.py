@@ -86,8 +86,8 @@ def _new_job(options: SubmitOptions, environment: Mapping[str, str]) -> dict[str
 
 def begin_body(at: datetime, *, version: int) -> dict[str, Any]:
     """What changes a waiting job's begin time."""
-    seconds = int(at.astimezone(UTC).timestamp())
-    return {"begin_time": seconds if version in OLD else _set(seconds)}
+    # The old style reads times as `sbatch --begin` does, in the server's own zone.
+    return {"begin_time": "now" if version in OLD else _set(int(at.astimezone(UTC).timestamp()))}
 
 
 def queue_rows(body: Json) -> Iterator[QueueRow]:
