@@ -114,6 +114,33 @@ def test_killed_accounting_catches_up(slurm_lab):
     assert final(alpha, job, "State") == "COMPLETED"
 
 
+def test_a_killed_database_server_loses_nothing(slurm_lab):
+    beta = slurm_lab.clusters["beta"]
+    before = submit(beta)
+    assert final(beta, before, "State") == "COMPLETED"
+
+    assert slurm_lab.kill("mariadb")
+    assert not slurm_lab.is_up()
+    during = submit(beta)
+    slurm_lab.start("mariadb")
+    slurm_lab.wait_ready()
+
+    assert final(beta, during, "State") == "COMPLETED"
+    assert {(before,), (during,)} <= set(beta.sql("SELECT id_job FROM beta_job_table WHERE state = 3"))
+
+
+def test_preemption_gives_way_to_the_urgent(slurm_lab):
+    beta = slurm_lab.clusters["beta"]
+    whole = ("--nodes=2", "--gpus-per-node=8", "--no-requeue")
+    victim = submit(beta, *whole, "--qos=preemptible", script="sleep 600")
+    wait_until("start", lambda: state(beta, victim) == "RUNNING", within_s=30)
+
+    urgent = submit(beta, *whole, "--qos=urgent")
+
+    assert final(beta, urgent, "State") == "COMPLETED"
+    assert final(beta, victim, "State") == "PREEMPTED"
+
+
 def test_a_job_outlives_its_slurmd_but_not_its_node(slurm_lab, tmp_path):
     alpha = slurm_lab.clusters["alpha"]
     running = submit(alpha, "--nodelist=alpha-4", "--no-requeue", script="sleep 600")
@@ -150,6 +177,7 @@ def mentions(process, text):
 
 def test_rest_takes_a_job_with_a_token_and_refuses_one_without(slurm_lab):
     beta = slurm_lab.clusters["beta"]
+    newer = slurm_lab.layout.prefix is not None
     body = {
         "job": {
             "account": "projx",
@@ -157,7 +185,7 @@ def test_rest_takes_a_job_with_a_token_and_refuses_one_without(slurm_lab):
             "name": "rest",
             "current_working_directory": "/",
             "standard_output": "/dev/null",
-            "environment": {"PATH": "/usr/bin:/bin"},
+            "environment": ["PATH=/usr/bin:/bin"] if newer else {"PATH": "/usr/bin:/bin"},
         },
         "script": "#!/bin/sh\ntrue\n",
     }
@@ -165,13 +193,13 @@ def test_rest_takes_a_job_with_a_token_and_refuses_one_without(slurm_lab):
     def post(token):
         link = http.client.HTTPConnection(beta.rest_url.removeprefix("http://"), timeout=10)
         headers = {"X-SLURM-USER-NAME": "alice", "X-SLURM-USER-TOKEN": token, "Content-Type": "application/json"}
-        link.request("POST", "/slurm/v0.0.38/job/submit", json.dumps(body), headers)
+        link.request("POST", f"/slurm/v0.0.{42 if newer else 38}/job/submit", json.dumps(body), headers)
         answer = link.getresponse()
         text = answer.read().decode()
         link.close()
         return answer.status, text
 
-    assert post("wrong")[0] in {401, 500}
+    assert post("wrong")[0] in {401, 500, 511}
     status, text = post(beta.jwt("alice"))
     assert status == 200, text
     assert final(beta, str(json.loads(text)["job_id"]), "State,User") == "COMPLETED|alice"
