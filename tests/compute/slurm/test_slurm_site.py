@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from fucina.compute.slurm.cli import CliTransport, slurm_environment
 from fucina.compute.slurm.executor import DependencyFailed, StillLooking
 from fucina.compute.slurm.opening import open_slurm, open_transport
 from fucina.compute.slurm.placing import DoesNotFit, OutsideProject
-from fucina.compute.slurm.refusals import SlurmLimit, SlurmNotAllowed, SlurmRefused
+from fucina.compute.slurm.refusals import SlurmNotAllowed, SlurmRefused
 from fucina.compute.slurm.transport import LostAnswer, Unreachable
 from fucina.compute.spec import JobState
 from fucina.errors import Unavailable
+from lab.daemons import wait_until
 from tests.compute.slurm.bench import bench_of, site_of, ssh_access
 
 pytestmark = pytest.mark.slurm
@@ -42,12 +44,18 @@ def wrapped(bench, cluster, name: str, line: str) -> None:
     path.write_text(f'#!/bin/sh\nreal={real}\necho "$0 $*" >> {bench.folder}/calls\n{line}\n')
     path.chmod(0o755)
     bench.executor.controller = type(bench.executor.controller)(
-        CliTransport(environment=slurm_environment(bench.site.slurm), bin_folder=folder)
+        CliTransport(environment=slurm_environment(bench.site.slurm), bin_folder=Path(f"{folder}:{real.parent}"))
     )
 
 
 def unwrapped(bench) -> None:
     bench.executor.controller = type(bench.executor.controller)(open_transport(bench.site.slurm))
+
+
+def saved(cluster) -> None:
+    """Return when slurmctld has written down what it knows now."""
+    began, state = time.time_ns(), cluster.places.state / "job_state"
+    wait_until("saved state", lambda: state.stat().st_mtime_ns > began, within_s=30)
 
 
 def in_queue(cluster, key: str) -> list[str]:
@@ -248,6 +256,7 @@ def test_without_requeue_a_failed_node_is_the_end(bench, cluster):
 def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
     spec = bench.run("sleep", "2")
     bench.running()
+    saved(cluster)
     cluster.kill("slurmctld")
     try:
         assert bench.executor.poll([spec.key])[spec.key].state is JobState.UNKNOWN
@@ -260,6 +269,32 @@ def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
     assert bench.final().state is JobState.SUCCEEDED
     bench.run("true", key="other")
     assert bench.final("other").state is JobState.SUCCEEDED
+
+
+def test_a_job_that_slurm_forgot_is_submitted_again_and_its_old_id_is_nobodys(bench, cluster):
+    """A controller killed before it has saved its state knows nothing of its last jobs and gives their ids again."""
+    spec = bench.run("true")
+    lost = bench.run("sleep", "1000", key="lost")
+    bench.final()
+    bench.running("lost")
+    cluster.kill("slurmctld")
+    for name in ("job_state", "job_state.old"):
+        (cluster.places.state / name).unlink(missing_ok=True)
+    cluster.start("slurmctld")
+    cluster.wait_ready()
+    assert bench.until(lambda report: report.state is JobState.UNKNOWN, key="lost").reason
+    later = open_slurm(
+        bench.site,
+        root=bench.root,
+        clock=lambda: datetime.now(UTC) + timedelta(seconds=slurm_executor.LOST_S + 1),
+    )
+    later.poll([lost.key])
+    later.close()
+    running = bench.running("lost")
+    assert in_queue(cluster, lost.key) == [running.native_id]
+    assert bench.executor.poll([spec.key])[spec.key].state is JobState.SUCCEEDED
+    bench.executor.cancel(lost.key)
+    assert bench.final("lost").state is JobState.CANCELLED
 
 
 @pytest.mark.parametrize(
