@@ -254,7 +254,7 @@ def test_without_requeue_a_failed_node_is_the_end(bench, cluster):
 
 
 def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
-    spec = bench.run("sleep", "2")
+    spec = bench.run("sh", "-c", "until test -e go; do sleep 0.1; done")
     bench.running()
     saved(cluster)
     cluster.kill("slurmctld")
@@ -266,6 +266,7 @@ def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
     finally:
         cluster.start("slurmctld")
         cluster.wait_ready()
+    (bench.folder / "go").touch()
     assert bench.final().state is JobState.SUCCEEDED
     bench.run("true", key="other")
     assert bench.final("other").state is JobState.SUCCEEDED
@@ -274,12 +275,15 @@ def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
 def test_a_job_that_slurm_forgot_is_submitted_again_and_its_old_id_is_nobodys(bench, cluster):
     """A controller killed before it has saved its state knows nothing of its last jobs and gives their ids again."""
     spec = bench.run("true")
-    lost = bench.run("sleep", "1000", key="lost")
     bench.final()
+    saved(cluster)
+    files = [cluster.places.state / name for name in ("job_state", "job_state.old")]
+    before = [file.read_bytes() for file in files]
+    lost = bench.run("sleep", "1000", key="lost")
     bench.running("lost")
     cluster.kill("slurmctld")
-    for name in ("job_state", "job_state.old"):
-        (cluster.places.state / name).unlink(missing_ok=True)
+    for file, content in zip(files, before, strict=True):
+        file.write_bytes(content)
     cluster.start("slurmctld")
     cluster.wait_ready()
     assert bench.until(lambda report: report.state is JobState.UNKNOWN, key="lost").reason

@@ -424,8 +424,12 @@ def _unknown(key: str) -> JobReport:
 
 
 def _is_of(row: AccountingRow, intent: Intent) -> bool:
-    """Whether a row is of this job, and not of one that had its id before a reset of the database."""
-    if not row.step and row.comment and key_of(row.comment) != intent.key:
-        return False
-    oldest = intent.submit_at if intent.submit_at else intent.intended_at - SKEW_S
-    return row.submit_at is None or row.submit_at >= oldest - 1
+    """Whether a row is of this job, and not of one that was given its id before or after a reset.
+
+    Accounting learns the comment when a job ends, and at some sites never.
+    """
+    if not row.step and row.comment:
+        return key_of(row.comment) == intent.key
+    if intent.submit_at is None or row.submit_at is None:
+        return (row.submit_at or intent.intended_at) >= intent.intended_at - SKEW_S
+    return row.submit_at >= intent.submit_at - 1 if row.step else row.submit_at == intent.submit_at

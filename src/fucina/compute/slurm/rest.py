@@ -179,7 +179,13 @@ class RestController:
     ) -> httpx.Response:
         """One request; a refused token is read again once, since files of tokens are renewed."""
         response = self._once(method, path, body, params, user)
-        if response.status_code == httpx.codes.UNAUTHORIZED or _is_token_trouble(response):
+        # 22.05 answers a bad token with status 500 and a text that says little.
+        failed = response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+        if (
+            response.status_code == httpx.codes.UNAUTHORIZED
+            or (failed and method == "GET")
+            or _is_token_trouble(response)
+        ):
             fresh = self._read_token()
             if fresh != self._token:
                 self._token = fresh
@@ -238,6 +244,6 @@ def _error_number(item: dict[str, Any]) -> int:
 
 
 def _is_token_trouble(response: httpx.Response) -> bool:
-    """22.05 answers a bad token with status 500 and a text that says little."""
+    """Whether a request that changes something was certainly refused for its token."""
     text = response.text if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR else ""
     return "authentication" in text.lower() or "config is unable to load" in text
