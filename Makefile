@@ -19,7 +19,7 @@ setup: .venv/.ready
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) torch==2.13.0
 	@$(PIP) hatchling editables
-	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval]"
+	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval,slurm]"
 	@$(BIN)/pybabel -q compile -D django -d src/fucina/hub/portal/locale
 	@touch $@
 

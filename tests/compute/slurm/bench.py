@@ -24,6 +24,8 @@ def site_of(cluster: Cluster, **slurm: object) -> Site:
         "gres_type": "h200",
     }
     values = {"cluster": cluster.name, "conf": cluster.conf, "checkpoint_warning_s": 20} | slurm
+    if cluster.layout.prefix:
+        values["bin"] = cluster.layout.prefix / "usr" / "bin"
     return Site(
         id=cluster.name,
         name=cluster.name,

@@ -33,6 +33,9 @@ ACCOUNTING_WAIT_S = 60.0
 """How long an ended job waits for its accounting before it is reported without."""
 SKEW_S = 600
 """Clocks of hub, agent and Slurm may differ by so much."""
+LOST_S = 120.0
+"""How long a job must be unknown to a Slurm that answers before it is submitted again."""
+_MISSING = "Neither Slurm's queue nor its accounting knows how this job is."
 SEARCH_S = 30 * 86400
 """How far back a new journal looks for jobs of an old one."""
 
@@ -295,7 +298,24 @@ class SlurmExecutor:
         self._keep(intents, noted, reports, by_key)
         for intent in noted:
             self._hurry(intent, reports[intent.key])
+            if reports[intent.key].reason == _MISSING:
+                self._submit_again(intent)
         return reports
+
+    def _submit_again(self, intent: Intent) -> None:
+        """A controller killed before it saved its state forgets the jobs it took last, and gives their ids again."""
+        missing_s = self._now() - (intent.missing_seen_at or self._now())
+        if missing_s < LOST_S or not intent.spec.requeue or intent.cancel_wanted or intent.job_id is None:
+            return
+        logger.error("job %s: Slurm has lost it (%d) and is asked again", intent.key, intent.job_id)
+        self._intents.drop(intent.key)
+        try:
+            self.submit(intent.spec)
+        except FactoryError as error:
+            logger.error("job %s cannot be submitted again yet: %s", intent.key, error.message)
+            if self._intents.get(intent.key) is None:
+                self._intents.write_down(intent.spec, log=intent.log, at=intent.intended_at)
+                self._intents.mark_submitted(intent.key, job_id=intent.job_id, submit_at=intent.submit_at)
 
     def _hurry(self, intent: Intent, report: JobReport) -> None:
         """Spare a job that was put back into the queue Slurm's wait of two minutes, once a restart."""
@@ -324,9 +344,12 @@ class SlurmExecutor:
                     self._intents.mark_submitted(new.key, job_id=new.job_id, submit_at=new.submit_at)
             for intent in ended:
                 self._intents.mark_ended(intent.key, at=self._now())
-            for report in reports.values():
+            for intent in noted:
+                report = reports[intent.key]
                 if report.is_final:
                     self._intents.settle(report)
+                elif (report.reason == _MISSING) != (intent.missing_seen_at is not None):
+                    self._intents.mark_missing(intent.key, at=self._now() if report.reason == _MISSING else None)
 
     def _end(self, rows: Sequence[QueueRow], intent: Intent) -> None:
         """Cancel what is live of these rows."""
@@ -344,10 +367,12 @@ class SlurmExecutor:
         """Reports of jobs that are not live in the queue."""
         ids = [intent.job_id for intent in intents if intent.job_id is not None][:MAX_IDS]
         rows: dict[int, list[AccountingRow]] = {}
+        asked: set[int] = set()
         if ids:
             try:
                 for row in self.controller.accounting(ids).rows:
                     rows.setdefault(row.base_id, []).append(row)
+                asked = set(ids)
             except Unavailable as error:
                 trouble = trouble or error.message
         reports = {}
@@ -355,7 +380,9 @@ class SlurmExecutor:
             queue = [row for row in by_key.get(intent.key, ()) if row.base_id == intent.job_id]
             mine = [row for row in rows.get(intent.job_id or 0, ()) if _is_of(row, intent)]
             alone = not absence_proves and not queue
-            reports[intent.key] = self._last_word(intent, queue, mine, alone=alone, trouble=trouble)
+            missing = absence_proves and not queue and intent.job_id in asked
+            report = self._last_word(intent, queue, mine, alone=alone, trouble=_MISSING if missing else trouble)
+            reports[intent.key] = report
         return reports
 
     def _last_word(
@@ -374,7 +401,7 @@ class SlurmExecutor:
                     num_attempts=1 + max(row.num_restarts for row in queue),
                 )
         if report is None:
-            reason = trouble or "Neither Slurm's queue nor its accounting knows this job at the moment."
+            reason = trouble or "Slurm's queue and accounting have not been asked yet."
             native = str(intent.job_id or "")
             return JobReport(key=intent.key, state=JobState.UNKNOWN, reason=reason, native_id=native)
         return report
@@ -402,8 +429,12 @@ def _unknown(key: str) -> JobReport:
 
 
 def _is_of(row: AccountingRow, intent: Intent) -> bool:
-    """Whether a row is of this job, and not of one that had its id before a reset of the database."""
-    if not row.step and row.comment and key_of(row.comment) != intent.key:
-        return False
-    oldest = intent.submit_at if intent.submit_at else intent.intended_at - SKEW_S
-    return row.submit_at is None or row.submit_at >= oldest - 1
+    """Whether a row is of this job, and not of one that was given its id before or after a reset.
+
+    Accounting learns the comment when a job ends, and at some sites never.
+    """
+    if not row.step and row.comment:
+        return key_of(row.comment) == intent.key
+    if intent.submit_at is None or row.submit_at is None:
+        return (row.submit_at or intent.intended_at) >= intent.intended_at - SKEW_S
+    return row.submit_at >= intent.submit_at - 1 if row.step else row.submit_at == intent.submit_at

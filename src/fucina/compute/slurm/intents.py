@@ -17,12 +17,13 @@ CREATE TABLE IF NOT EXISTS job (
   submit_at INTEGER,
   log TEXT NOT NULL DEFAULT '',
   ended_seen_at REAL,
+  missing_seen_at REAL,
   cancel_wanted INTEGER NOT NULL DEFAULT 0,
   report TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
-_COLUMNS = "key, spec, intended_at, job_id, submit_at, log, ended_seen_at, cancel_wanted, report"
+_COLUMNS = "key, spec, intended_at, job_id, submit_at, log, ended_seen_at, missing_seen_at, cancel_wanted, report"
 _MANY = 500
 
 
@@ -40,6 +41,8 @@ class Intent:
     log: str
     ended_seen_at: float | None
     """When the queue first said that it had ended."""
+    missing_seen_at: float | None
+    """Since when neither queue nor accounting has known it."""
     cancel_wanted: bool
     report: JobReport | None
     """The last word, once there is one."""
@@ -110,6 +113,14 @@ class Intents:
         """The queue says that it has ended; its accounting may come later."""
         self._db.execute("UPDATE job SET ended_seen_at = coalesce(ended_seen_at, ?) WHERE key = ?", (at, key))
 
+    def mark_missing(self, key: str, *, at: float | None) -> None:
+        """Slurm answers and does not know it; with None, it does again."""
+        self._db.execute(
+            "UPDATE job SET missing_seen_at = CASE WHEN ? IS NULL THEN NULL ELSE coalesce(missing_seen_at, ?) END "
+            "WHERE key = ?",
+            (at, at, key),
+        )
+
     def want_cancel(self, key: str) -> None:
         """Cancel it, now or as soon as it is found."""
         self._db.execute("UPDATE job SET cancel_wanted = 1 WHERE key = ?", (key,))
@@ -134,7 +145,7 @@ class Intents:
 
 
 def _intent(row: tuple) -> Intent:
-    key, spec, intended_at, job_id, submit_at, log, ended, cancel, report = row
+    key, spec, intended_at, job_id, submit_at, log, ended, missing, cancel, report = row
     return Intent(
         key=key,
         spec=JobSpec.model_validate_json(spec),
@@ -143,6 +154,7 @@ def _intent(row: tuple) -> Intent:
         submit_at=submit_at,
         log=log,
         ended_seen_at=ended,
+        missing_seen_at=missing,
         cancel_wanted=bool(cancel),
         report=JobReport.model_validate_json(report) if report else None,
     )

@@ -82,7 +82,7 @@ def _reach(site_id: str, slurm: SlurmSite, roots: list[Path]) -> tuple[Controlle
     if slurm.transport is TransportName.REST:
         if slurm.rest is None:
             raise BadSiteFile(f"Site {site_id}: transport `rest` needs a section `rest`.", hint="Name url and user.")
-        controller: Controller = RestController(slurm.rest)
+        controller: Controller = RestController(slurm.rest, bin_folder=slurm.bin)
         return controller, SharedLogs(roots=roots, transport=transport, own_user=slurm.rest.user)
     if slurm.transport is TransportName.SSH and slurm.ssh is not None:
         return CommandController(transport, own_user=slurm.ssh.user), RemoteLogs(roots=roots, transport=transport)

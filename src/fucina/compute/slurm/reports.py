@@ -73,6 +73,8 @@ def ended_report(
         return None
     worst = min(last.values(), key=lambda row: _WORST.index(state_of(row.state)))
     report = _from_accounting(spec, worst, accounting)
+    if not report.num_attempts and any(row.reason.startswith("Dependency") for row in queue):
+        return report.model_copy(update={"reason": end_in_words(worst.state, None, "Dependency")})
     if report.exit_code is None and (seen := queue_only_report(spec, queue) if queue else None) is not None:
         num_attempts = max(report.num_attempts, seen.num_attempts)
         changes = {"exit_code": seen.exit_code, "reason": seen.reason, "num_attempts": num_attempts}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,6 +26,7 @@ _MISSING = frozenset({2017, 9003})
 MAX_JOBS = 100
 """Ended jobs whose accounting one poll asks for: the accounting routes take no list of ids."""
 PATH = "/usr/local/bin:/usr/bin:/bin"
+"""Of jobs, after the folder of Slurm's commands."""
 
 
 class NoVersion(Unavailable):
@@ -36,8 +38,9 @@ class NoVersion(Unavailable):
 class RestController:
     """One slurmrestd. Implements `Controller`."""
 
-    def __init__(self, access: RestAccess) -> None:
+    def __init__(self, access: RestAccess, *, bin_folder: Path | None = None) -> None:
         self._access = access
+        self._path = f"{bin_folder}:{PATH}" if bin_folder else PATH
         self.own_user = access.user
         self._token = self._read_token()
         self._version = 0
@@ -49,7 +52,7 @@ class RestController:
 
     def submit(self, options: SubmitOptions, script: str) -> int:
         """Hand in a job; returns its id. Raises SlurmRefused, SlurmNotAllowed, SlurmLimit, LostAnswer."""
-        body = rest_bodies.submit_body(options, script, version=self.version, path=PATH)
+        body = rest_bodies.submit_body(options, script, version=self.version, path=self._path)
         answer = self._ask("POST", "/slurm/{}/job/submit", body=body, user=options.user)
         job_id = answer.get("job_id")
         if not isinstance(job_id, int) or job_id <= 0:
@@ -176,7 +179,13 @@ class RestController:
     ) -> httpx.Response:
         """One request; a refused token is read again once, since files of tokens are renewed."""
         response = self._once(method, path, body, params, user)
-        if response.status_code == httpx.codes.UNAUTHORIZED or _is_token_trouble(response):
+        # 22.05 answers a bad token with status 500 and a text that says little.
+        failed = response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR
+        if (
+            response.status_code == httpx.codes.UNAUTHORIZED
+            or (failed and method == "GET")
+            or _is_token_trouble(response)
+        ):
             fresh = self._read_token()
             if fresh != self._token:
                 self._token = fresh
@@ -235,6 +244,6 @@ def _error_number(item: dict[str, Any]) -> int:
 
 
 def _is_token_trouble(response: httpx.Response) -> bool:
-    """22.05 answers a bad token with status 500 and a text that says little."""
+    """Whether a request that changes something was certainly refused for its token."""
     text = response.text if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR else ""
     return "authentication" in text.lower() or "config is unable to load" in text

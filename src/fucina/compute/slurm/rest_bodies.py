@@ -41,6 +41,8 @@ def submit_body(options: SubmitOptions, script: str, *, version: int, path: str)
     ):
         if value:
             job[name] = value
+    if options.hold:
+        job["hold"] = True
     if options.after_ok:
         job["dependency"] = "afterok:" + ":".join(str(job_id) for job_id in options.after_ok)
     job |= _old_job(options, environment) if version in OLD else _new_job(options, environment)

@@ -16,7 +16,7 @@ _FIELDS = (
     ("GresUsed", 200),
     ("Time", 20),
 )
-_GPU = re.compile(r"(?:^|,)(?:gres/)?gpu(?::([A-Za-z][A-Za-z0-9_.-]*))?[:=](\d+)")
+_GPU = re.compile(r"(?:^|,)(?:gres[/:])?gpu(?::([A-Za-z][A-Za-z0-9_.-]*))?[:=](\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
