@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
 
 from fucina.accounting import usage
 from fucina.accounting.usage import RefusedUsage, UsageReceipt
@@ -62,9 +61,10 @@ def _check(used: usage.UsageRecord, site: Site) -> None:
 
 
 def _known_until(site: Site) -> datetime | None:
-    placed = UsageRecord.objects.filter(allocation__site=site).aggregate(last=Max("measured_at"))["last"]
-    aside = UnplacedUsage.objects.filter(site=site).aggregate(last=Max("measured_at"))["last"]
-    return max((at for at in (placed, aside) if at is not None), default=None)
+    placed = UsageRecord.objects.filter(allocation__site=site, measured_at__isnull=False)
+    aside = UnplacedUsage.objects.filter(site=site, measured_at__isnull=False)
+    newest = [rows.order_by("-measured_at").values_list("measured_at", flat=True).first() for rows in (placed, aside)]
+    return max((at for at in newest if at is not None), default=None)
 
 
 def _place(
