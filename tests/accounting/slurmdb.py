@@ -91,7 +91,7 @@ class SlurmDb:
         """Rows that slurmdbd has heard of; one that has not ended by now goes on."""
         heard = [row for row in self.rows if row.heard_at <= self.now and row.submit <= self.now]
         return [
-            row if row.end is not None and row.end <= self.now else replace(row, end=None, state="RUNNING")
+            row if row.end is not None and row.end <= self.now else replace(row, end=None, state="RUNNING", comment="")
             for row in heard
         ]
 
@@ -100,6 +100,7 @@ class SlurmDb:
         if row.cluster != given["--clusters"]:
             return False
         if "--jobs" in given:
+            assert int(given["--starttime"].removeprefix("uts")) > 100_000
             return str(row.job_id) in given["--jobs"].split(",")
         state = row.state.partition(" ")[0]
         begin = int(given["--starttime"].removeprefix("uts"))

@@ -202,6 +202,32 @@ def test_a_personal_agent_sends_what_the_hub_started(start, db, books):
     assert all("--allusers" not in call for call in db.calls)
 
 
+def test_a_personal_agent_waits_for_a_run_whose_comment_is_not_written_yet(start, db, books):
+    run = {"job_id": 7, "comment": "fucina:run-1.train"}
+    db.rows = [
+        Row(**run, submit=T0 + 10, start=T0 + 20, end=T0 + 120, state="NODE_FAIL"),
+        Row(**run, submit=T0 + 120, start=T0 + 240, end=T0 + 7440),
+        Row(job_id=8, submit=T0 + 120, start=T0 + 240, end=T0 + 250),
+    ]
+    one = start(wanted=started_by_the_hub)
+    for minute in (3, 13, 23, 120):
+        step(one, db, T0 + 60 * minute)
+        assert not books.records
+    step(one, db, T0 + 7500)
+    assert {key: record.num_attempts for key, record in books.records.items()} == {"run-1.train": 2}
+
+
+def test_a_requeued_job_that_is_cancelled_while_it_waits_keeps_its_key(start, db, books):
+    db.rows = [
+        Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120, state="REQUEUED", comment="fucina:run-1.train"),
+        Row(job_id=7, submit=T0 + 120, end=T0 + 200, state="CANCELLED by 0", tres="", elapsed=0),
+    ]
+    step(start(), db, T0 + 300)
+    assert {key: (record.gpu_s, record.state) for key, record in books.records.items()} == {
+        "run-1.train": (400, "cancelled")
+    }
+
+
 def test_a_hub_restored_from_a_backup_hears_again_what_it_lost(start, db, books):
     one = start()
     for number in range(20):

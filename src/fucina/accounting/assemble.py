@@ -51,10 +51,11 @@ def group(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def _goes_on(before: Run, after: Run) -> bool:
-    same = (before.account, before.user, before.comment) == (after.account, after.user, after.comment)
-    if not same or before.end is None:
-        return same
-    if after.comment.startswith(COMMENT_PREFIX):
+    """Slurm 22.05 writes a run's comment at its end, so that an empty one says nothing."""
+    comments = {before.comment, after.comment} - {""}
+    if (before.account, before.user) != (after.account, after.user) or len(comments) > 1:
+        return False
+    if before.end is None or (before.comment == after.comment and after.comment.startswith(COMMENT_PREFIX)):
         return True
     return before.state in MAY_GO_ON or abs(after.submit - before.end) <= REQUEUE_WITHIN_S
 
@@ -106,7 +107,7 @@ def usage_record(job: Sequence[Run], *, site: Site, measured_at: datetime | None
         most = max(most, gpus)
         if used and run.start is not None and run.end is not None:
             periods.append(Period(started_at=_at(run.start), ended_at=_at(run.end), gpu_s=used, state=run.state))
-    own = own_key(last)
+    own = next(filter(None, map(own_key, reversed(job))), "")
     partition = partition_of(last, site)
     energies = [run.energy_j for run in job if run.energy_j is not None]
     return UsageRecord(

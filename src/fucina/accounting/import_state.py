@@ -106,6 +106,11 @@ class ImportState:
             ((run.cluster, run.job_id, run.submit, run.end, run.text) for run in runs),
         )
 
+    def knows(self, run: Run) -> bool:
+        """Whether another run of its id is known."""
+        job = (run.cluster, run.job_id)
+        return self._db.execute("SELECT 1 FROM run WHERE cluster = ? AND job_id = ?", job).fetchone() is not None
+
     def keep_aside(self, rows: Iterable[tuple[str, str]]) -> None:
         """Keep what could not be used, with the reason."""
         room = MAX_ASIDE - self.num_aside()

@@ -78,7 +78,7 @@ class Imported:
 class Importer:
     """Serves one site. `send` gives a batch to the hub and returns its receipt; an empty batch only asks for one.
 
-    `wanted` says which runs are the hub's business; others are read and forgotten.
+    `wanted` says which runs are the hub's business, with all other runs of the same id; the rest is read and forgotten.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Importer:
             rows = read_rows(lines, broken=broken, delimiter=self._delimiter)
             while piece := list(islice(rows, PIECE)):
                 num_rows += len(piece)
-                self._state.keep(filter(self._wanted, piece))
+                self._state.keep(run for run in piece if self._wanted(run) or self._state.knows(run))
             self._state.keep_aside(broken.kept)
             if cursor is not None:
                 self._state.set_number("cursor", cursor)

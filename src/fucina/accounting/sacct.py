@@ -43,6 +43,9 @@ ENDED = (
 MAY_GO_ON = frozenset({"BOOT_FAIL", "NODE_FAIL", "PREEMPTED", "REQUEUED", "RESIZING", "REVOKED", "SPECIAL_EXIT"})
 """States after which Slurm may start the same job again."""
 
+EARLIEST = 1_000_000_000
+"""Before every job; Slurm reads no `uts` of few digits."""
+
 MAX_BROKEN_KEPT = 100
 _MAX_TIME = 2**40
 _SENTINELS = 2**63
@@ -125,7 +128,7 @@ def ended_between(begin: int, end: int) -> tuple[str, ...]:
 
 def of_jobs(job_ids: Sequence[int]) -> tuple[str, ...]:
     """Options for every run of these jobs, whatever its state."""
-    return (f"--jobs={','.join(map(str, job_ids))}", "--starttime=uts1")
+    return (f"--jobs={','.join(map(str, job_ids))}", f"--starttime=uts{EARLIEST}")
 
 
 def read_rows(lines: Iterable[bytes], *, broken: Broken, delimiter: str = DELIMITER) -> Iterator[Run]:
