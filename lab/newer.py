@@ -1,5 +1,6 @@
 """A newer Slurm beside the machine's own: Debian's packages of a later release, unpacked and not installed."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,6 +20,8 @@ def unpack(version: str, prefix: Path) -> Path:
         raise LabError(f"Slurm {version} is not known here.", hint=f"There is: {', '.join(SUITES)}.")
     if (prefix / "ready").exists():
         return prefix
+    if os.getuid():
+        raise LabError("Unpacking needs root, as the lab does.", hint="Run it as root on a test machine.")
     program("patchelf")
     part = prefix.with_name(prefix.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -27,6 +30,8 @@ def unpack(version: str, prefix: Path) -> Path:
     for archive in _download(SUITES[version], part / "apt"):
         _run("dpkg-deb", "--extract", str(archive), str(part))
     shutil.rmtree(part / "apt")
+    for path in sorted((part / "usr" / "sbin").glob("slurm*-wlm")):
+        path.with_name(path.name.removesuffix("-wlm")).symlink_to(path.name)
     part.rename(prefix)
     _point_at_itself(prefix)
     (prefix / "ready").write_text(f"{version}\n", "utf-8")

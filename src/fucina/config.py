@@ -91,7 +91,7 @@ class Settings(BaseModel):
 SECRETS = frozenset({"token", "database_url"})
 """Settings that may come from a file named by `FUCINA_<NAME>_FILE`."""
 
-NOT_SETTINGS = frozenset({"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL"})
+NOT_SETTINGS = frozenset({"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL", "FUCINA_LAB", "FUCINA_LAB_SLURM"})
 """Variables of ours that are no settings."""
 
 

@@ -136,6 +136,8 @@ def test_a_pid_that_now_belongs_to_another_process_is_left_alone(tmp_path):
         (["up", "--cluster", "alpha:x:4"], "is not NAME:NODES:GPUS"),
         (["up", "--ports", "1"], "Port base 1 is out of range"),
         (["node", "alpha-1", "cut"], "--node-mode netns"),
+        (["up", "--slurm", "17.02"], "Slurm 17.02 is not known here. There is: 24.11."),
+        (["unpack", "../../etc"], "is not known here"),
         (["node", "alpha-1", "explode"], "invalid choice"),
         (["down"], "0 processes ended"),
     ],

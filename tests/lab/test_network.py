@@ -76,7 +76,7 @@ def test_a_node_cut_off_runs_on_and_down_ends_everything(wired, tmp_path):
     assert wired.down() >= 8
 
     assert traces(wired) == []
-    assert not any(name.startswith(f"fl{wired.layout.tag}") for name in map(str, interfaces()))
+    assert not [name for name in interfaces() if name.startswith(f"fl{wired.layout.tag}")]
     wired.up()
     assert state(gamma, waiting) == "PENDING"
     beat.unlink()
