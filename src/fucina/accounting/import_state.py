@@ -71,7 +71,8 @@ class ImportState:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
+        # A power cut may take the last transactions with it: they are read and sent again.
+        self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -160,11 +161,9 @@ class ImportState:
         ).fetchone()
         return row is not None and row[0] == what
 
-    def mark_sent(self, jobs: Iterable[tuple[Identity, bytes]], *, measured_us: int) -> None:
-        """The hub has acknowledged these."""
-        self._db.executemany(
-            "INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?, ?)", ((*job, what, measured_us) for job, what in jobs)
-        )
+    def mark_sent(self, job: Identity, what: bytes, *, measured_us: int) -> None:
+        """The hub has acknowledged this."""
+        self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?, ?)", (*job, what, measured_us))
 
     def last_sent_us(self) -> int:
         """Latest reading that the hub has acknowledged; 0 before the first."""

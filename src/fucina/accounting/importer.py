@@ -38,6 +38,9 @@ TARGET_ROWS = 20_000
 FIRST_WINDOW_S = 6 * 3600
 MIN_WINDOW_S, MAX_WINDOW_S = 300, 30 * 86_400
 BATCH = 500
+"""Records sent at once, and jobs asked about at once."""
+CHUNK = 4_000
+"""Jobs looked at before anything is written down; a kill costs at most so many repetitions."""
 PIECE = 2_000
 """Rows written at once."""
 
@@ -182,69 +185,64 @@ class Importer:
             self._read(of_jobs(job_ids), cursor=None, done=done)
 
     def _send_dirty(self, now: datetime, done: Imported) -> None:
-        while jobs := self._state.dirty(BATCH):
+        while names := self._state.dirty(CHUNK):
+            jobs = {name: group(self._state.runs(name)) for name in names}
             self._confirm_ends(jobs, now, done)
             ready: list[tuple[Identity, UsageRecord]] = []
             settled: list[JobId] = []
             waiting: list[JobId] = []
-            for job_id in jobs:
+            for name, found in jobs.items():
                 try:
-                    found, certain = self._records(job_id, now)
+                    over = [job for job in found if is_over(job) and not self._is_fresh(job, now)]
+                    ready.extend((identity(job), usage_record(job, site=self._site, measured_at=None)) for job in over)
                 except UnknownPartition as error:
                     done.problems = tuple({*done.problems, f"{error.message} {error.hint}"})
-                    waiting.append(job_id)
+                    waiting.append(name)
                     continue
-                ready.extend(found)
-                (settled if certain else waiting).append(job_id)
+                (waiting if any(self._is_fresh(job, now) for job in found) else settled).append(name)
             self._deliver(ready, now, done)
             with self._state.transaction():
                 self._state.clean(settled)
                 self._state.wait(waiting)
 
-    def _confirm_ends(self, jobs: Sequence[JobId], now: datetime, done: Imported) -> None:
-        """Ask Slurm about jobs that it may have started again."""
-        old = int(now.timestamp()) - SETTLE_S
-        doubtful = []
-        for job_id in jobs:
-            last = group(self._state.runs(job_id))[-1:]
-            if last and is_over(last[0]) and may_go_on(last[0]) and (last[0][-1].end or 0) <= old:
-                doubtful.append(job_id[1])
-        self._ask_about(doubtful, done)
+    @staticmethod
+    def _is_fresh(job: Sequence[Run], now: datetime) -> bool:
+        """Whether it ended a moment ago in a way after which Slurm may start it again.
 
-    def _records(self, job_id: JobId, now: datetime) -> tuple[list[tuple[Identity, UsageRecord]], bool]:
-        """Records of the jobs of one raw id that are over, and whether nothing has to be looked at again soon.
-
-        A job whose newest run goes on is looked at again when that run has ended.
+        A job whose newest run goes on needs no waiting for: its row changes when that run ends.
         """
-        old = int(now.timestamp()) - SETTLE_S
-        found, certain = [], True
-        for job in group(self._state.runs(job_id)):
-            if not is_over(job):
-                continue
-            if may_go_on(job) and (job[-1].end or 0) > old:
-                certain = False
-                continue
-            found.append((identity(job), usage_record(job, site=self._site, measured_at=None)))
-        return found, certain
+        end = job[-1].end
+        return end is not None and may_go_on(job) and end > int(now.timestamp()) - SETTLE_S
+
+    def _confirm_ends(self, jobs: dict[JobId, list[list[Run]]], now: datetime, done: Imported) -> None:
+        """Ask Slurm about jobs that it may have started again."""
+        doubtful = [
+            name
+            for name, found in jobs.items()
+            if found and is_over(found[-1]) and may_go_on(found[-1]) and not self._is_fresh(found[-1], now)
+        ]
+        for first in range(0, len(doubtful), BATCH):
+            self._ask_about([job_id for _, job_id in doubtful[first : first + BATCH]], done)
+        for name in doubtful:
+            jobs[name] = group(self._state.runs(name))
 
     def _deliver(self, ready: Sequence[tuple[Identity, UsageRecord]], now: datetime, done: Imported) -> None:
         new = [(job, record, what) for job, record in ready if not self._state.was_sent(job, what := digest(record))]
+        if not new:
+            return
+        measured_us = max(microseconds(now), self._state.number("measured_us") + 1)
+        self._state.set_number("measured_us", measured_us)
+        measured_at = datetime.fromtimestamp(0, tz=UTC) + timedelta(microseconds=measured_us)
+        unread: set[str] = set()
         for first in range(0, len(new), BATCH):
             batch = new[first : first + BATCH]
-            measured_us = max(microseconds(now), self._state.number("measured_us") + 1)
-            self._state.set_number("measured_us", measured_us)
-            measured_at = datetime.fromtimestamp(0, tz=UTC) + timedelta(microseconds=measured_us)
             records = [record.model_copy(update={"measured_at": measured_at}) for _, record, _ in batch]
-            unread: set[str] = set()
             for refused in self._send_whole(records, unread):
                 done.refused = (*done.refused, refused)[-100:]
-            with self._state.transaction():
-                known = [(job, what) for job, record, what in batch if record.job_key not in unread]
-                self._state.mark_sent(known, measured_us=measured_us)
-                self._state.mark_sent(
-                    ((j, what) for j, record, what in batch if record.job_key in unread), measured_us=0
-                )
-            done.num_sent += len(batch)
+        with self._state.transaction():
+            for job, record, what in new:
+                self._state.mark_sent(job, what, measured_us=0 if record.job_key in unread else measured_us)
+        done.num_sent += len(new) - len(unread)
 
     def _send_whole(self, records: Sequence[UsageRecord], unread: set[str]) -> Iterator[RefusedUsage]:
         """Send a batch; a record that the hub cannot read is kept aside, named in `unread`, and stops no other."""
