@@ -1,5 +1,6 @@
 """Every entry of the ledger."""
 
+import re
 from datetime import datetime
 
 from django.db import transaction
@@ -8,20 +9,41 @@ from django.db.models import Sum
 from fucina.accounting import usage
 from fucina.accounting.usage import held_gpu_s
 from fucina.compute.spec import JobSpec
-from fucina.errors import WrongState
+from fucina.errors import BadInput, NotAllowed, WrongState
 from fucina.hub.access.models import Grant
-from fucina.hub.accounting.models import Allocation, Kind, LedgerEntry, UsageRecord
+from fucina.hub.accounting.models import Allocation, Kind, LedgerEntry, RefundProposal, RefundState, UsageRecord
 from fucina.hub.accounting.records import Placed, record_usage
 from fucina.hub.network.models import Partition
 from fucina.hub.people.actions import Actor, record
+from fucina.hub.people.models import Person
 from fucina.hub.people.reference import new_ref
 from fucina.units import gpu_hours
+
+_ACCOUNT = re.compile(r"^[a-z0-9_][a-z0-9_-]{0,63}\Z")
 
 
 class BudgetExceeded(WrongState):
     """An allocation does not cover what a job or a run may use."""
 
     code = "budget_exceeded"
+
+
+class GrantEnded(WrongState):
+    """Time that was granted until a day that is over."""
+
+    code = "grant_ended"
+
+
+class NotForMembers(NotAllowed):
+    """Only staff, and never of the organisation concerned, moves time by hand."""
+
+    code = "not_for_members"
+
+
+class BadAccount(BadInput):
+    """A name that no Slurm account may have, or that another allocation has."""
+
+    code = "bad_account"
 
 
 class BadRefund(WrongState):
@@ -61,7 +83,7 @@ def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime, slu
 def hold(*, allocation: Allocation, spec: JobSpec, by: Actor, at: datetime) -> LedgerEntry | None:
     """Hold a job's worst-case GPU-seconds until its usage record arrives; the same job twice is one hold.
 
-    None for a job that uses no accelerator. Raises BudgetExceeded.
+    None for a job that uses no accelerator. Raises BudgetExceeded, GrantEnded.
     """
     allocation = _lock(allocation)
     need_gpu_s = held_gpu_s(num_gpus=spec.num_gpus, walltime_s=spec.walltime_s)
@@ -70,10 +92,20 @@ def hold(*, allocation: Allocation, spec: JobSpec, by: Actor, at: datetime) -> L
     known = LedgerEntry.objects.filter(job=spec.key, kind=Kind.HOLD).first()
     if known is not None:
         return known
+    check_open(allocation, at=at)
     check_budget(allocation, need_gpu_s=need_gpu_s, what="The job")
     entry = allocation.entries.create(kind=Kind.HOLD, gpu_s=-need_gpu_s, job=spec.key, at=at)
     record(by, "accounting.hold", allocation, at=at, data={"job": spec.key, "gpu_s": need_gpu_s})
     return entry
+
+
+def check_open(allocation: Allocation, *, at: datetime) -> None:
+    """Raises GrantEnded when the grant behind an allocation has ended."""
+    ends_at = allocation.grant.ends_at
+    if ends_at is not None and at >= ends_at:
+        raise GrantEnded(
+            f"The grant of {allocation.ref} ended on {ends_at:%Y-%m-%d}.", hint="Apply for time in another period."
+        )
 
 
 def check_budget(allocation: Allocation, *, need_gpu_s: int, what: str) -> None:
@@ -134,3 +166,52 @@ def expire(*, allocation: Allocation, by: Actor, at: datetime) -> LedgerEntry | 
     entry = allocation.entries.create(kind=Kind.EXPIRY, gpu_s=-free_gpu_s, at=at)
     record(by, "accounting.expire", allocation, at=at, data={"gpu_s": free_gpu_s})
     return entry
+
+
+def check_outsider(allocation: Allocation, *, by: Person) -> None:
+    """Raises NotForMembers unless `by` is staff and outside the organisation that the time belongs to."""
+    organisation = allocation.grant.organisation
+    if not by.is_staff or organisation.memberships.filter(person=by).exists():
+        raise NotForMembers(
+            f"Only staff outside {organisation} may change {allocation.ref}.", hint="Ask the help desk of the factory."
+        )
+
+
+@transaction.atomic
+def decide_refund(*, proposal: RefundProposal, granted: bool, by: Person, at: datetime) -> RefundProposal:
+    """Decide on time lost to the site; granted, it goes back to the project. The same decision twice is one.
+
+    Raises NotForMembers, WrongState, BadRefund.
+    """
+    check_outsider(proposal.allocation, by=by)
+    proposal = RefundProposal.objects.select_for_update().get(pk=proposal.pk)
+    wanted = RefundState.GRANTED if granted else RefundState.REJECTED
+    if proposal.state == wanted:
+        return proposal
+    if proposal.state != RefundState.PROPOSED:
+        raise WrongState(f"{proposal.ref} is {proposal.state}.", hint="A decision on a refund is final.")
+    if granted:
+        reason = proposal.reason
+        refund(allocation=proposal.allocation, job_key=proposal.job, gpu_s=proposal.gpu_s, reason=reason, by=by, at=at)
+    proposal.state, proposal.decided_by, proposal.decided_at = wanted, by, at
+    proposal.save(update_fields=["state", "decided_by", "decided_at"])
+    record(by, "accounting.decide_refund", proposal, at=at, data={"granted": granted, "gpu_s": proposal.gpu_s})
+    return proposal
+
+
+@transaction.atomic
+def set_slurm_account(*, allocation: Allocation, account: str, by: Actor, at: datetime) -> Allocation:
+    """Name the account that the site's scheduler charges for this allocation. Raises BadAccount."""
+    if not _ACCOUNT.match(account):
+        raise BadAccount(
+            f"{account[:80]!r} cannot be a Slurm account.", hint="Use lower-case letters, digits, - and _, at most 64."
+        )
+    allocation = _lock(allocation)
+    if Allocation.objects.filter(site=allocation.site, slurm_account=account).exclude(pk=allocation.pk).exists():
+        raise BadAccount(
+            f"Account {account} of {allocation.site} belongs to another allocation.", hint="Give each its own."
+        )
+    allocation.slurm_account = account
+    allocation.save(update_fields=["slurm_account"])
+    record(by, "accounting.set_slurm_account", allocation, at=at, data={"account": account})
+    return allocation
