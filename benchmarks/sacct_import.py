@@ -2,7 +2,7 @@
 
     python benchmarks/sacct_import.py --jobs 1000000
 
-fills the job table of a test cluster (`python -m lab`) by SQL, 30 days of jobs of which some were requeued, and runs the
+fills the job table of a test cluster (`python -m lab`) by SQL, 30 days of jobs of which some were requeued by hand, and runs the
 importer on it as an agent does, into a hub that only counts. With `--generated` no Slurm is needed: rows come from a
 program that prints them.
 """
@@ -35,7 +35,7 @@ def cpu_s(who: int) -> float:
 
 
 def fill(cluster, num_jobs: int) -> None:
-    """Rows straight into slurmdbd's table; every twentieth job has a run that was requeued before."""
+    """Rows straight into slurmdbd's table; every twentieth job ran out of memory and was requeued."""
     cluster.sql("DELETE FROM alpha_job_table")
     columns = (
         "account,cpus_req,derived_ec,derived_es,env_hash_inx,exit_code,job_name,flags,id_array_job,id_array_task,id_assoc,id_block,"

@@ -140,7 +140,7 @@ def held_gpu_s(*, num_gpus: int, walltime_s: int) -> int:
 def month_start(month: str) -> datetime:
     """The first instant of a month written as 2026-11, in UTC. Raises ValueError."""
     year, dash, number = month.partition("-")
-    if not (dash and len(year) == 4 and len(number) == 2 and year.isdecimal() and number.isdecimal()):
+    if not (dash and month.isascii() and len(year) == 4 and len(number) == 2 and (year + number).isdecimal()):
         raise ValueError(f"{month!r} is no month")
     return datetime(int(year), int(number), 1, tzinfo=UTC)
 
