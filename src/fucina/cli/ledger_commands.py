@@ -41,10 +41,14 @@ def statement(
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Print a project's account of one month, and keep it as CSV or PDF."""
+    from fucina.cli.reconciliation import check_target
     from fucina.cli.runs import connect
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
+        for target in (csv, pdf):
+            if target is not None:
+                check_target(target)
         found = hub.statement(project, month)
         for target, kind in ((csv, "csv"), (pdf, "pdf")):
             if target is not None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fucina.accounting.export import egi_message, xdmod_lines
@@ -124,6 +125,12 @@ def _from_sacct(site: Site, begin: int, end: int, broken: Broken) -> list[Run]:
     return list(found.values())
 
 
+def check_target(target: Path) -> None:
+    """Raises BadExport when no file can be made there."""
+    if not target.parent.is_dir() or target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise BadExport(f"{target} cannot be written.", hint="Name a file in a folder that exists.")
+
+
 def show_differences(found: Reconciliation) -> None:
     """The comparison for people."""
     say(
@@ -193,7 +200,8 @@ def write_export(
     except OSError as error:
         raise BadExport(f"{target} cannot be written: {error.strerror}.", hint="Choose another file.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     return num_lines
 
 
