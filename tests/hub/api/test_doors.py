@@ -20,10 +20,12 @@ from fucina.client.wire import (
     ReleaseFile,
     StartedRequest,
 )
+from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
 from fucina.errors import ErrorBody
 from fucina.hub.access.models import Application
+from fucina.hub.accounting.models import RefundProposal
 from fucina.hub.compute.models import Artifact, Job, LineRun, Project
 from fucina.hub.data.actions import register_dataset_version
 from fucina.hub.people.models import Membership
@@ -54,6 +56,8 @@ class World:
     run: str
     release: str
     job: str
+    allocation: str
+    refund: str
 
     def with_unknown(self) -> "World":
         """The same with references that nothing has."""
@@ -102,6 +106,7 @@ def project_of(world: World) -> Project:
 
 
 DECISION = DecisionRequest(granted=False, reason="Too early.")
+REFUND = RefundRequest(job="slurm.alpha.1.1", gpu_s=5, reason="Node failed.")
 AGENT_LIST: dict[str, Any] = {"door": "agent", "dag": 200}
 ROUTES: dict[str, Route] = {
     "GET /health": Route(door="open", dag=200),
@@ -116,6 +121,19 @@ ROUTES: dict[str, Route] = {
     "GET /projects": Route(dag=200),
     "GET /projects/{project}": Route(),
     "GET /projects/{project}/ledger": Route(),
+    "GET /projects/{project}/statement?month=2026-11": Route(),
+    "GET /projects/{project}/statement.csv?month=2026-11": Route(),
+    "GET /projects/{project}/statement.pdf?month=2026-11": Route(),
+    "GET /projects/{project}/forecast": Route(),
+    "GET /projects/{project}/allocations": Route(),
+    "GET /refunds": Route(dag=200),
+    "POST /refunds/{refund}/decision": Route(ok=403, call=lambda world: as_json(RefundDecision(granted=True))),
+    "POST /allocations/{allocation}/refund": Route(ok=403, call=lambda world: as_json(REFUND)),
+    "POST /allocations/{allocation}/expire": Route(ok=403),
+    "POST /allocations/{allocation}/account": Route(
+        ok=403, call=lambda world: as_json(AccountRequest(slurm_account="projx"))
+    ),
+    "GET /sites/local/usage?month=2026-11": Route(ok=403, dag=403),
     "POST /projects/{project}/blobs/missing": Route(call=lambda world: as_json(BlobQuery(sha256s=("0" * 64,)))),
     f"PUT /projects/{{project}}/blobs/{DOCUMENT_SHA256}": Route(ok=204, call=lambda world: raw(DOCUMENT)),
     "POST /runs": Route(call=lambda world: as_json(run_request(project_of(world)))),
@@ -130,6 +148,8 @@ ROUTES: dict[str, Route] = {
     "GET /releases/{release}/archive": Route(),
     "POST /agent/claim": Route(**AGENT_LIST, call=lambda world: as_json(ClaimRequest(num_slots=1, num_gpus=1))),
     "POST /agent/heartbeat": Route(**AGENT_LIST, call=lambda world: as_json(HeartbeatRequest(version="0"))),
+    "POST /agent/usage": Route(**AGENT_LIST, call=lambda world: as_json(UsageRequest(records=()))),
+    "GET /agent/usage?month=2026-11": Route(door="agent", dag=200),
     "POST /agent/jobs/{job}/started": Route(door="agent", ok=204, call=started),
     "POST /agent/jobs/{job}/progress": Route(
         door="agent", ok=204, call=lambda world: as_json(ProgressRequest(first=0, lines=(line(),)))
@@ -146,7 +166,8 @@ ROUTES: dict[str, Route] = {
 """Every route; a path names what it is about by `{application}`, `{project}` and so on."""
 
 SCHEMA_PATHS = {
-    "ref": ("application", "project", "run", "release", "job"),
+    "ref": ("application", "project", "run", "release", "job", "allocation", "refund"),
+    "name": ("local",),
     "stage": ("prepare",),
     "sha256": (DOCUMENT_SHA256,),
     "path": ("README.md", "out/a.txt"),
@@ -197,7 +218,18 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
     )
     LineRun.objects.update(state=before.state, ended_at=None)
     application = Application.objects.get()
-    return World(application=application.ref, project=project.ref, run=run.ref, release=release.ref, job=row.ref)
+    refund = RefundProposal.objects.create(
+        allocation=run.allocation, job="slurm.alpha.1.1", gpu_s=5, reason="NODE_FAIL", proposed_at=NOON
+    )
+    return World(
+        application=application.ref,
+        project=project.ref,
+        run=run.ref,
+        release=release.ref,
+        job=row.ref,
+        allocation=run.allocation.ref,
+        refund=refund.ref,
+    )
 
 
 def send(client: Client, route: str, world: World, **changes: Any) -> HttpResponse:

@@ -3,7 +3,7 @@
 Doors call `fucina.hub.compute.projects`, which also opens what was granted.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
@@ -197,12 +197,14 @@ def _close(
         decided_at=at,
     )
     if granted:
+        days = Mode.model_validate(application.access_mode.wire).lasts_days
         Grant.objects.create(
             application=application,
             organisation=application.organisation,
             project=application.project,
             gpu_s=gpu_s,
             granted_at=at,
+            ends_at=at + timedelta(days=days) if days else None,
         )
     record(by, "access.decide", application, at=at, data={"granted": granted, "gpu_s": gpu_s if granted else 0})
     return decision

@@ -51,6 +51,10 @@ class Mode(_Fact):
     """Where the time is granted; empty leaves it to the first site."""
     countries: str | None = None
     """Name of a country list."""
+    lasts_days: int | None = Field(default=None, gt=0)
+    """How long a grant lasts; None where it has no end."""
+    at_end: Literal["warn", "stop"] = "warn"
+    """What becomes of a job that runs when its grant ends: its people are warned, or it is cancelled."""
     sources: tuple[str, ...]
 
 

@@ -42,7 +42,7 @@ def project_infos(projects: Iterable[Project]) -> tuple[ProjectInfo, ...]:
                 purpose=project.purpose,
                 granted_gpu_s=by_kind[Kind.GRANT] + by_kind[Kind.EXPIRY],
                 held_gpu_s=-(by_kind[Kind.HOLD] + by_kind[Kind.SETTLE]),
-                used_gpu_s=-(by_kind[Kind.USE] + by_kind[Kind.REFUND]),
+                used_gpu_s=-(by_kind[Kind.USE] + by_kind[Kind.REFUND] + by_kind[Kind.CORRECTION]),
                 free_gpu_s=sum(by_kind.values()),
                 num_runs=num_runs.get(project.pk, 0),
             )

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import DatabaseError, close_old_connections
 from django_tasks_db.management.commands import db_worker
 
+from fucina.hub.compute.grants import close_ended_grants
 from fucina.hub.compute.jobs import mark_silent
 from fucina.hub.trust.registration import resume_registrations
 
@@ -34,10 +35,11 @@ class Command(db_worker.Command):
 
 
 def watch_agents(over: threading.Event) -> None:
-    """Look for silent agents until it is over; a database that does not answer is tried again."""
+    """Look for silent agents and ended grants until it is over; a database that does not answer is tried again."""
     while not over.wait(LOOK_S):
         try:
             mark_silent(at=datetime.now(UTC))
+            close_ended_grants(at=datetime.now(UTC))
         except DatabaseError:
             logger.exception("could not look for silent agents")
         finally:
