@@ -32,13 +32,13 @@ def _lock(allocation: Allocation) -> Allocation:
 
 
 @transaction.atomic
-def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime) -> Allocation:
+def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime, note: str = "") -> Allocation:
     """Put granted time on a partition; the same grant twice is one allocation."""
     allocation, created = Allocation.objects.get_or_create(
         grant=grant, defaults={"site": partition.site, "partition": partition, "created_at": at}
     )
     if created:
-        entry = allocation.entries.create(kind=Kind.GRANT, gpu_s=grant.gpu_s, at=at, note=f"Grant {grant.ref}")
+        entry = allocation.entries.create(kind=Kind.GRANT, gpu_s=grant.gpu_s, at=at, note=note or f"Grant {grant.ref}")
         record(by, "accounting.grant", allocation, at=at, data={"gpu_s": entry.gpu_s})
     return allocation
 
