@@ -254,12 +254,18 @@ class ClaimedJob(Answer):
     """A job handed to an agent; handed again until it says that it started."""
 
     ref: str
-    run: str
-    stage: StageName
+    run: str = ""
+    """Empty for a job of a person's own."""
+    project: str = ""
+    generation: int = 1
+    """Of the run: grows when the run is placed anew, and whoever works for an older one must stop."""
+    stage: StageName | None = None
+    """None for a job of a person's own."""
     spec: JobSpec
-    input: StageInput
+    input: StageInput | None = None
     sources: tuple[RunSource, ...] = ()
-    """Files to fetch by digest before the stage starts; `recipe.sources[i].path` is filled in by the agent."""
+    """Files to fetch by digest before the job starts. The agent fills in a stage's `recipe.sources[i].path`; those of a
+    person's own job lie under their names in its folder."""
 
 
 class ClaimAnswer(Answer):

@@ -154,6 +154,8 @@ class SlurmSite(_Fact):
     """Shared file system of all nodes where working directories lie; None means the agent's own folder."""
     offline: bool = True
     """Whether compute nodes have no internet."""
+    min_uid: int = Field(default=1000, ge=1)
+    """Site mode runs no job as a user with a lower number, whatever the hub says."""
     interconnect: str = ""
     """Network interface for the rendezvous of a training job over several nodes; empty lets the library choose."""
 
@@ -178,6 +180,8 @@ class Site(_Fact):
     """Needed where the executor is `slurm`."""
     partitions: tuple[Partition, ...] = Field(min_length=1)
     maintenance: tuple[Maintenance, ...] = ()
+    user_commands: tuple[str, ...] = ()
+    """Programs that jobs of a person's own may start, by name; `*` allows all. Stages are always allowed."""
     sensitivity: str = "public"
     """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
 
