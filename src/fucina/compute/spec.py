@@ -64,6 +64,8 @@ class JobSpec(BaseModel):
     num_gpus: int = Field(default=0, ge=0)
     """Accelerators over all nodes, as the site bills them."""
     num_nodes: int = Field(default=1, ge=1)
+    num_ranks_per_node: int = Field(default=1, ge=1)
+    """Processes that the command starts on each node; with several nodes it is started once on each."""
     num_cpus: int = Field(default=1, ge=1)
     walltime_s: int = Field(gt=0)
     environment: dict[str, str] = {}

@@ -150,6 +150,8 @@ class SlurmSite(_Fact):
     """Environment modules to load before a stage."""
     prelude: tuple[str, ...] = ()
     """Further lines of shell, by the site's own staff, before a stage."""
+    environment: Path | None = None
+    """Folder of an unpacked environment whose `bin` comes first on a stage's path."""
     scratch: Path | None = None
     """Shared file system of all nodes where working directories lie; None means the agent's own folder."""
     offline: bool = True
