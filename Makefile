@@ -5,7 +5,10 @@ DEMO_HOME ?= $(CURDIR)/var/demo
 # One pinned constraints file. torch comes first and alone, with plain pip, so that nothing else chooses a build of it.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 
-.PHONY: demo demo-stop test check format lint types contracts unit browser setup clean system
+SLURM_PROGRAMS := slurmctld slurmd slurmdbd slurmrestd sbatch munged mariadbd sshd ssh ip
+SLURM_PACKAGES := slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-jwt-plugin munge mariadb-server openssh-server openssh-client iproute2
+
+.PHONY: demo demo-stop test check format lint types contracts unit browser setup clean system slurm-up slurm-down
 
 setup: .venv/.ready
 	@:
@@ -36,6 +39,18 @@ system:
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Chromium and PostgreSQL." && \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium fonts-dejavu-core postgresql >/dev/null; } || \
 	  { echo "The tests need Chromium and PostgreSQL: apt-get install chromium postgresql"; exit 1; }
+	@for program in $(SLURM_PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	  test -z "$$missing" || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Slurm, munge, MariaDB and OpenSSH." && \
+	    sh lab/install.sh $(SLURM_PACKAGES); } || \
+	  echo "Not installed:$$missing. Tests on Slurm are skipped; as root on Debian: sh lab/install.sh $(SLURM_PACKAGES)"
+
+# Two real Slurm clusters on this machine, below $FUCINA_LAB or var/slurm.
+slurm-up:
+	@$(PYTHON) -m lab up
+
+slurm-down:
+	@$(PYTHON) -m lab down
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .
@@ -52,12 +67,13 @@ format: .venv/.ready-dev
 	$(BIN)/ruff check --fix .
 
 check: lint types contracts
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not line"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not line and not slurm"
 
 test: .venv/.ready-dev system lint types contracts
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line"
-	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line" tests/hub
-	$(BIN)/python -m pytest -m "browser or line"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm"
+	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm" tests/hub
+	$(BIN)/python -m pytest -m "(browser or line) and not slurm"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm
 
 clean:
 	rm -rf .venv var build dist .mypy_cache .ruff_cache .pytest_cache

@@ -154,6 +154,10 @@ class SlurmSite(_Fact):
     """Folder of an unpacked environment whose `bin` comes first on a stage's path."""
     scratch: Path | None = None
     """Shared file system of all nodes where working directories lie; None means the agent's own folder."""
+    programs: Path | None = None
+    """Folder of the `fucina` command on the compute nodes; None means the agent's own where it shares their files."""
+    checkpoint_warning_s: int = Field(default=120, ge=0)
+    """How long before its time limit a job is told to save its state."""
     offline: bool = True
     """Whether compute nodes have no internet."""
     min_uid: int = Field(default=1000, ge=1)
