@@ -246,6 +246,8 @@ class Agent:
                 "FUCINA_NUM_THREADS": str(self._settings.num_threads),
                 "OMP_NUM_THREADS": str(self._settings.num_threads),
             }
+        if job.stage is not None:
+            environment["FUCINA_GENERATION"] = str(job.generation)
         if job.stage is StageName.RELEASE:
             environment["FUCINA_SIGNING_KEY"] = str(self._settings.private_key)
         return environment

@@ -13,6 +13,7 @@ from fucina.client.wire import (
     ProgressRequest,
     StartedRequest,
 )
+from fucina.client.wire_site import AccountsAnswer
 
 
 class AgentDoor(Door):
@@ -21,6 +22,10 @@ class AgentDoor(Door):
     def claim(self, request: ClaimRequest) -> ClaimAnswer:
         """Jobs to run; those claimed before but never started come again."""
         return self.post(ClaimAnswer, "/agent/claim", request)
+
+    def accounts(self) -> AccountsAnswer:
+        """Accounts, users and limits that the site should have."""
+        return self.get(AccountsAnswer, "/agent/accounts")
 
     def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
         """Say which jobs are looked after; hear which to cancel."""

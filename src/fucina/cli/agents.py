@@ -1,14 +1,22 @@
 """`fucina agent`."""
 
+import os
 import signal
+from pathlib import Path
 from types import FrameType
 
-from fucina.agent.agent import Agent
+from fucina.agent.accounts import reconcile
+from fucina.agent.agent import Agent, Errand
 from fucina.agent.door import AgentDoor
+from fucina.agent.pace import pace_of
+from fucina.client.hub import Hub
+from fucina.client.wire_site import PersonalSiteRequest
+from fucina.compute.executor import Executor
 from fucina.compute.local import LocalExecutor
+from fucina.compute.slurm.opening import open_slurm, open_transport
 from fucina.config import Settings
 from fucina.errors import BadInput, NotSignedIn
-from fucina.network.spec import Site, load_network
+from fucina.network.spec import Site, load_network, load_site
 
 
 class UnknownSite(BadInput):
@@ -17,32 +25,109 @@ class UnknownSite(BadInput):
     code = "unknown_site"
 
 
-def site_of(settings: Settings) -> Site:
-    """The site that this agent serves. Raises UnknownSite."""
+class NotPersonal(BadInput):
+    """A personal agent needs a site file, a project and the hours that its owner was given."""
+
+    code = "not_personal"
+
+
+def site_of(settings: Settings, site_file: Path | None = None) -> Site:
+    """The site that this agent serves. Raises BadSiteFile, UnknownSite."""
+    if site_file is not None:
+        return load_site(site_file)
     sites = {site.id: site for site in load_network(settings.network_file).sites}
     if settings.site not in sites:
         raise UnknownSite(f"There is no site {settings.site!r}.", hint=f"The network file has {', '.join(sites)}.")
     return sites[settings.site]
 
 
-def run_agent(settings: Settings) -> None:
-    """Serve the site until SIGTERM or SIGINT. Raises NotSignedIn without a token."""
-    token = settings.token
-    if not token:
-        try:
-            token = settings.agent_token_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise NotSignedIn(
-                f"There is no agent token in {settings.agent_token_file}.",
-                hint="Start `fucina up` once, or set FUCINA_TOKEN_FILE.",
-            ) from error
+def agent_token(settings: Settings) -> str:
+    """The token of this machine's agent. Raises NotSignedIn."""
+    if settings.token:
+        return settings.token
+    try:
+        return settings.agent_token_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise NotSignedIn(
+            f"There is no agent token in {settings.agent_token_file}.",
+            hint="Start `fucina up` once, run `fucina site register`, or set FUCINA_TOKEN_FILE.",
+        ) from error
+
+
+def open_executor(site: Site, root: Path) -> Executor:
+    """What runs the site's jobs. Raises BadSiteFile, MissingLibrary."""
+    if site.executor == "slurm":
+        return open_slurm(site, root=root)
+    return LocalExecutor(root / "jobs")
+
+
+def register_personal(settings: Settings, site: Site, *, token: str, project: str, gpu_hours: float | None) -> Site:
+    """Register one's own site with one's own token and keep its agent's; returns the site as the hub calls it.
+
+    Raises NotPersonal, and what the hub answers.
+    """
+    if not project or gpu_hours is None:
+        raise NotPersonal(
+            "A personal agent must say for which project it brings how much time.",
+            hint="Add --project REFERENCE and --hours GPU-HOURS.",
+        )
+    with Hub(settings.url, token) as hub:
+        answer = hub.bring_site(PersonalSiteRequest(site=site, project=project, gpu_hours=gpu_hours))
+    write_token(settings.agent_token_file, answer.token)
+    return site.model_copy(update={"id": answer.site})
+
+
+def write_token(path: Path, token: str) -> None:
+    """Keep a token where only its owner reads it."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(token + "\n")
+    temporary.replace(path)
+
+
+def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = False, drain: bool = False) -> None:
+    """Serve the site until SIGTERM or SIGINT; SIGUSR1 has it finish what it has and leave."""
+    settings.site_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    executor = open_executor(site, settings.site_folder)
     with AgentDoor(settings.url, token) as door:
-        executor = LocalExecutor(settings.site_folder / "jobs")
-        agent = Agent(door=door, executor=executor, settings=settings, site=site_of(settings))
+        agent = Agent(
+            door=door,
+            executor=executor,
+            settings=settings,
+            site=site,
+            personal=personal,
+            errands=_errands(settings, site, door, personal=personal),
+        )
+        if drain:
+            agent.draining.set()
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             agent.stopping.set()
 
+        def leave(_number: int, _frame: FrameType | None) -> None:
+            agent.draining.set()
+
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGUSR1, leave)
         agent.run()
+
+
+def _errands(settings: Settings, site: Site, door: AgentDoor, *, personal: bool) -> tuple[Errand, ...]:
+    """What the agent does besides jobs: accounts in site mode."""
+    if site.slurm is None or site.executor != "slurm":
+        return ()
+    pace = pace_of(site)
+    errands = []
+    if not personal:
+        transport = open_transport(site.slurm)
+        errands.append(
+            Errand(
+                name="accounts",
+                every_s=pace.accounts_s,
+                run=lambda: reconcile(site, transport=transport, desired=door.accounts().accounts, dry_run=False),
+            )
+        )
+    return tuple(errands)

@@ -208,6 +208,26 @@ class NetworkFile(_Fact):
     sites: tuple[Site, ...]
 
 
+def load_site(path: Path) -> Site:
+    """The one site of a site file. Raises BadSiteFile, which names every fault."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSiteFile(
+            f"{path} cannot be read: {error.strerror}.", hint="Write one: fucina site template."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadSiteFile(f"{path} is not YAML: {error}", hint="Compare it with `fucina site template`.") from error
+    try:
+        site = Site.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(str(p) for p in f['loc']) or 'file'}: {f['msg']}" for f in error.errors())
+        raise BadSiteFile(f"{path}: {faults}", hint="Compare it with `fucina site template`.") from error
+    if site.executor == "slurm" and site.slurm is None:
+        raise BadSiteFile(f"{path}: executor is slurm, but there is no section `slurm`.", hint="Add it.")
+    return site
+
+
 def load_network(path: Path | None = None) -> NetworkFile:
     """The network file at `path`, or the one shipped with the package. Raises BadSiteFile."""
     text = (
