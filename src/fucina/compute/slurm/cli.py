@@ -40,13 +40,15 @@ class CliTransport:
             )
         except FileNotFoundError as error:
             raise Unreachable(
-                f"{argv[0]} is not installed here.", hint="Set `bin` in the site file to the folder of Slurm's commands."
+                f"{argv[0]} is not installed here.",
+                hint="Set `bin` in the site file to the folder of Slurm's commands.",
             ) from error
         except OSError as error:
             raise Unreachable(f"{argv[0]} cannot be started: {error}", hint="Look at this machine's limits.") from error
         except subprocess.TimeoutExpired as error:
             raise LostAnswer(
-                f"{argv[0]} did not answer within {TIMEOUT_S:.0f} s.", hint="Look at slurmctld and at this machine's load."
+                f"{argv[0]} did not answer within {TIMEOUT_S:.0f} s.",
+                hint="Look at slurmctld and at this machine's load.",
             ) from error
         return Completed(rc=done.returncode, out=done.stdout, err=done.stderr.decode("utf-8", errors="replace"))
 

@@ -39,6 +39,9 @@ class Controller(Protocol):
     def cancel(self, job_id: int, *, user: str) -> None:
         """End a job."""
 
+    def start_now(self, job_id: int, *, user: str) -> None:
+        """End the wait of a job that has been put back into the queue."""
+
     def starts(self, job_ids: Sequence[int]) -> Listing[tuple[int, int | None, str]]:
         """Expected starts of waiting jobs."""
 
@@ -93,6 +96,10 @@ class CommandController:
     def cancel(self, job_id: int, *, user: str) -> None:
         """End a job."""
         self._ask(scancel.argv([job_id]), user=user)
+
+    def start_now(self, job_id: int, *, user: str) -> None:
+        """End the wait of a job that has been put back into the queue."""
+        self._ask(scontrol.start_now_argv(job_id), user=user)
 
     def starts(self, job_ids: Sequence[int]) -> Listing[tuple[int, int | None, str]]:
         """Expected starts of waiting jobs."""

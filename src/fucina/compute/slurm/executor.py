@@ -71,6 +71,7 @@ class SlurmExecutor:
         self._roots = tuple(roots)
         self._surroundings = surroundings
         self._clock = clock
+        self._hurried: dict[str, int] = {}
         root.mkdir(parents=True, exist_ok=True)
         self._intents = Intents(root / "slurm.db")
 
@@ -215,7 +216,10 @@ class SlurmExecutor:
         return self._intents.get(spec.key)
 
     def _is_found(self, intent: Intent) -> bool:
-        """Whether an earlier try worked after all; False when it certainly did not. Raises StillLooking, Unavailable."""
+        """Whether an earlier try worked after all; False when it certainly did not.
+
+        Raises StillLooking, Unavailable.
+        """
         rows: Sequence[QueueRow | AccountingRow] = self._find(intent)
         if not rows:
             since = int(intent.intended_at) - SKEW_S
@@ -283,7 +287,21 @@ class SlurmExecutor:
             ended, by_key, absence_proves=queue is not None and not queue.broken, trouble=trouble
         )
         self._keep(intents, noted, reports, by_key)
+        for intent in noted:
+            self._hurry(intent, reports[intent.key])
         return reports
+
+    def _hurry(self, intent: Intent, report: JobReport) -> None:
+        """Spare a job that was put back into the queue Slurm's wait of two minutes, once a restart."""
+        if report.pending_reason != "BeginTime" or not report.num_attempts or intent.job_id is None:
+            return
+        if self._hurried.get(intent.key) == report.num_attempts:
+            return
+        self._hurried[intent.key] = report.num_attempts
+        try:
+            self.controller.start_now(intent.job_id, user=intent.spec.user)
+        except FactoryError as error:
+            logger.info("job %s waits after its requeue: %s", intent.key, error.message)
 
     def _keep(
         self,
@@ -368,7 +386,7 @@ def _note(intent: Intent, rows: Sequence[QueueRow]) -> Intent:
 
 def _check_same(known: JobSpec, spec: JobSpec) -> None:
     """Raises JobConflict when one key means two jobs; environment and finished dependencies may differ."""
-    blank = {"environment": {}, "depends_on": ()}
+    blank: dict[str, object] = {"environment": {}, "depends_on": ()}
     if known.model_copy(update=blank) != spec.model_copy(update=blank):
         raise JobConflict(f"Job {spec.key} exists and is another one.", hint="Use a new key for a new job.")
 

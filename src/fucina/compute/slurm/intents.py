@@ -121,6 +121,7 @@ class Intents:
     def drop(self, key: str) -> None:
         """Forget it."""
         self._db.execute("DELETE FROM job WHERE key = ?", (key,))
+        self._db.execute("DELETE FROM fact WHERE name = ?", (f"job:{key}",))
 
     def fact(self, name: str) -> str:
         """A remembered fact, empty if there is none."""

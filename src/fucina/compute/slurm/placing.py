@@ -121,10 +121,11 @@ def _check(spec: JobSpec, partition: Partition) -> None:
         )
     if partition.memory_gib_per_node and spec.memory_gib > partition.memory_gib_per_node:
         raise DoesNotFit(
-            f"{spec.memory_gib:g} GiB a node; {name} has {partition.memory_gib_per_node:g}.", hint="Ask for less memory."
+            f"{spec.memory_gib:g} GiB a node; {name} has {partition.memory_gib_per_node:g}.",
+            hint="Ask for less memory.",
         )
     if spec.walltime_s > partition.max_walltime_s:
         raise DoesNotFit(
-            f"A walltime of {format_duration(spec.walltime_s)}; {name} allows {format_duration(partition.max_walltime_s)}.",
+            f"{format_duration(spec.walltime_s)} of walltime; {name} allows {format_duration(partition.max_walltime_s)}.",
             hint="Shorten the walltime: a job that can be resumed goes on in the next one.",
         )

@@ -152,7 +152,7 @@ _RULES: tuple[_Rule, ...] = (
 
 
 def check(argv: Sequence[str], done: Completed) -> Completed:
-    """The answer of a command that worked. Raises SlurmRefused, SlurmNotAllowed, SlurmLimit, Unavailable and its kinds."""
+    """The answer of a command that worked. Raises SlurmRefused, SlurmNotAllowed, SlurmLimit, Unavailable."""
     if done.rc == 0:
         return done
     raise in_words(argv[0], said=done.err or done.text, rc=done.rc)

@@ -87,7 +87,7 @@ def queue_only_report(spec: JobSpec, queue: Sequence[QueueRow]) -> JobReport | N
         key=spec.key,
         state=state_of(worst.state),
         native_id=str(worst.base_id),
-        reason=end_in_words(worst.state, code),
+        reason=end_in_words(worst.state, code, worst.reason),
         exit_code=code,
         started_at=_at(min(begun, default=None)),
         ended_at=_at(max(ended, default=None)),
@@ -108,7 +108,7 @@ def _from_accounting(spec: JobSpec, worst: AccountingRow, accounting: Sequence[A
         key=spec.key,
         state=state_of(worst.state),
         native_id=str(worst.base_id),
-        reason=end_in_words(worst.state, code),
+        reason=end_in_words(worst.state, code, worst.reason),
         exit_code=code,
         started_at=_at(min((row.start_at for row in runs if row.start_at), default=None)),
         ended_at=_at(max((row.end_at for row in jobs if row.end_at), default=None)),
@@ -120,7 +120,7 @@ def _from_accounting(spec: JobSpec, worst: AccountingRow, accounting: Sequence[A
 
 
 def _ran(row: AccountingRow) -> bool:
-    """Whether it was ever started: a job cancelled while it waited has start and end at the same moment, or no start."""
+    """Whether it was ever started: a job cancelled while it waited has no start, or one at its end."""
     return base_state(row.state) != "CANCELLED" or row.elapsed_s > 0
 
 

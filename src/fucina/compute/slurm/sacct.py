@@ -17,6 +17,7 @@ _FIELDS = (
     "ElapsedRaw",
     "TotalCPU",
     "MaxRSS",
+    "Reason",
     "Comment",
 )
 MAX_IDS = 4000
@@ -41,6 +42,7 @@ class AccountingRow:
     elapsed_s: int = 0
     cpu_s: float = 0.0
     max_rss_bytes: int = 0
+    reason: str = ""
     comment: str = ""
 
 
@@ -71,7 +73,7 @@ def read(text: str) -> Listing[AccountingRow]:
 
 
 def _row(cells: Sequence[str]) -> AccountingRow:
-    job, raw, user, state, code, submit, start, end, elapsed, cpu, rss, comment = cells
+    job, raw, user, state, code, submit, start, end, elapsed, cpu, rss, reason, comment = cells
     raw_id, _, step = raw.partition(".")
     base, _, task = job.partition(".")[0].partition("_")
     base = base.partition("+")[0]
@@ -89,5 +91,6 @@ def _row(cells: Sequence[str]) -> AccountingRow:
         elapsed_s=number(elapsed),
         cpu_s=seconds(cpu),
         max_rss_bytes=size_bytes(rss),
+        reason=reason,
         comment=comment,
     )

@@ -56,7 +56,7 @@ def read(text: str) -> Listing[NodeRow]:
 
 
 def num_devices(gres: str, gres_type: str = "") -> int:
-    """GPUs in `gpu:h200:4(S:0-1)`, `gpu:h200:2(IDX:0-1),gpu:a100:0` or `gres/gpu:4`; of one type where that is given."""
+    """GPUs in `gpu:h200:4(S:0-1)`, `gpu:h200:2(IDX:0-1),gpu:a100:0` or `gres/gpu:4`, of one type if given."""
     text = re.sub(r"\([^)]*\)", "", gres)
     found = _GPU.findall(text)
     return sum(int(count) for kind, count in found if not gres_type or not kind or kind == gres_type)

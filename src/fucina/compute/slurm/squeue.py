@@ -10,15 +10,15 @@ _FIELDS = (
     ("ArrayJobID", 12),
     ("ArrayTaskID", 12),
     ("State", 24),
-    ("UserName", 64),
-    ("Partition", 64),
-    ("SubmitTime", 24),
-    ("StartTime", 24),
-    ("EndTime", 24),
+    ("UserName", 33),
+    ("Partition", 33),
+    ("SubmitTime", 20),
+    ("StartTime", 20),
+    ("EndTime", 20),
     ("RestartCnt", 8),
     ("exit_code", 12),
-    ("Reason", 160),
-    ("Comment", 255),
+    ("Reason", 64),
+    ("Comment", 208),
 )
 """Fields and their widths: `squeue` cuts what is longer."""
 

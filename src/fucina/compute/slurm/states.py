@@ -128,9 +128,11 @@ def reason_in_words(word: str) -> str:
     return REASONS.get(base) or f"Slurm says: {word}."
 
 
-def end_in_words(word: str, code: int | None) -> str:
+def end_in_words(word: str, code: int | None, reason: str = "") -> str:
     """Why a job ended as it did; empty for success."""
     base = base_state(word)
+    if base == "CANCELLED" and reason.startswith("Dependency"):
+        return "a job that it depends on did not succeed"
     if base == "COMPLETED":
         return ""
     if base in ENDS:

@@ -66,7 +66,7 @@ def _asked(partition: Partition, row: WaitingRow) -> int:
 
 
 def _expected_wait_s(waiting: Sequence[WaitingRow], *, any_free: bool, works: bool, at: datetime) -> float | None:
-    """Wait of a small job: none where something is free and nobody waits, else the longest that the scheduler foresees."""
+    """Wait of a small job: none where something is free and nobody waits, else the longest foreseen."""
     if not works:
         return None
     if any_free and not waiting:
