@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from fucina import __version__
@@ -20,6 +21,7 @@ from fucina.agent.pace import Pace, pace_of
 from fucina.agent.policy import check_job
 from fucina.agent.reports import Reporter
 from fucina.agent.workdir import Places, place, spec_at
+from fucina.client.door import HubError
 from fucina.client.wire import ClaimedJob, ClaimRequest, HeartbeatAnswer, HeartbeatRequest
 from fucina.compute.executor import Executor, NoSuchJob
 from fucina.compute.spec import JobReport, JobState
@@ -74,6 +76,7 @@ class Agent:
         executor: Executor,
         settings: Settings,
         site: Site,
+        root: Path | None = None,
         personal: bool = False,
         errands: tuple[Errand, ...] = (),
         pace: Pace | None = None,
@@ -87,7 +90,8 @@ class Agent:
         self._pace = pace or pace_of(site)
         self._schedules = site.executor == "slurm"
         scratch = site.slurm.scratch if site.slurm else None
-        self.places = Places(state=settings.site_folder, work=scratch or settings.site_folder)
+        state = root or settings.site_folder
+        self.places = Places(state=state, work=scratch or state)
         self._journal = Journal(self.places.state / "journal.db")
         self._reporter = Reporter(
             door=door,
@@ -225,7 +229,7 @@ class Agent:
             body = (
                 error.body() if isinstance(error, FactoryError) else ErrorBody(code="site_failure", message=str(error))
             )
-            if body.code in TRY_LATER:
+            if body.code in TRY_LATER or isinstance(error, HubError):
                 logger.warning("job %s waits: %s %s", entry.ref, body.message, body.hint)
                 self._due_at[entry.ref] = time.monotonic() + self._pace.retry_s
                 return
@@ -286,6 +290,8 @@ class Agent:
             raise
         except FactoryError as error:
             logger.error("job %s: %s %s", entry.ref, error.message, error.hint)
+        except OSError as error:
+            logger.error("job %s: %s", entry.ref, error)
 
     def _claim(self) -> None:
         """Take new jobs: as far as there is room, or all of them where a scheduler keeps the queue."""

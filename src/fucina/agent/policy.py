@@ -32,7 +32,7 @@ class BadJob(BadInput):
 def check_job(job: ClaimedJob, site: Site, *, personal: bool = False) -> None:
     """Raises BadJob, NoSuchUser for a job that this site does not run."""
     for text in (job.ref, job.run or job.ref):
-        if not _REF.match(text):
+        if not _REF.fullmatch(text):
             raise BadJob(f"{text!r} is no reference.", hint="Hub and agent may be of different versions.")
     spec = job.spec
     _check_command(job, site)
@@ -53,7 +53,7 @@ def check_job(job: ClaimedJob, site: Site, *, personal: bool = False) -> None:
 
 def check_variable(name: str, value: str) -> None:
     """Raises BadJob for a variable of the environment that a hub must not set."""
-    if not _NAME.match(name) or name in _STEERING or _STEERS.match(name):
+    if not _NAME.fullmatch(name) or name in _STEERING or _STEERS.match(name):
         raise BadJob(f"A hub may not set the variable {name[:80]!r} here.", hint="Set it in the site file's prelude.")
     if "\0" in value:
         raise BadJob(f"The variable {name} has a NUL byte.", hint="Remove it.")

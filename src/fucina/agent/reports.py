@@ -71,12 +71,15 @@ class Reporter:
 
     def _send_progress(self, entry: Entry, workdir: Path) -> None:
         path = workdir / PROGRESS_FILE
-        with acting_as(entry.job.spec.user):
-            if not path.is_file():
-                return
-            with path.open("rb") as file:
+        try:
+            with acting_as(entry.job.spec.user), path.open("rb") as file:
                 file.seek(entry.lines_offset)
                 data = file.read(MAX_PROGRESS_BYTES)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            logger.warning("job %s: its progress cannot be read: %s", entry.ref, error)
+            return
         data = data[: data.rfind(b"\n") + 1]
         if not data:
             return

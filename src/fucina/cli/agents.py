@@ -1,6 +1,7 @@
 """`fucina agent`."""
 
 import os
+import re
 import signal
 from pathlib import Path
 from types import FrameType
@@ -41,15 +42,32 @@ def site_of(settings: Settings, site_file: Path | None = None) -> Site:
     return sites[settings.site]
 
 
-def agent_token(settings: Settings) -> str:
-    """The token of this machine's agent. Raises NotSignedIn."""
+def token_file(settings: Settings, site: Site) -> Path:
+    """Where the token of that site's agent is kept; the site of this machine has its own place."""
+    special = settings.agent_token_file.with_name(f"agent-{_folder_name(site)}.token")
+    return special if special.exists() or site.id != settings.site else settings.agent_token_file
+
+
+def site_root(settings: Settings, site: Site) -> Path:
+    """Where the agent of that site keeps its journal; the site of this machine has its own place."""
+    return settings.site_folder if site.id == settings.site else settings.home / "sites" / _folder_name(site)
+
+
+def _folder_name(site: Site) -> str:
+    """The site's id as a name that stays in its folder, whatever a hub called the site."""
+    return re.sub(r"[^A-Za-z0-9._@-]", "_", site.id).lstrip(".") or "site"
+
+
+def agent_token(settings: Settings, site: Site) -> str:
+    """The token of the site's agent. Raises NotSignedIn."""
     if settings.token:
         return settings.token
+    path = token_file(settings, site)
     try:
-        return settings.agent_token_file.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise NotSignedIn(
-            f"There is no agent token in {settings.agent_token_file}.",
+            f"There is no agent token in {path}.",
             hint="Start `fucina up` once, run `fucina site register`, or set FUCINA_TOKEN_FILE.",
         ) from error
 
@@ -73,8 +91,9 @@ def register_personal(settings: Settings, site: Site, *, token: str, project: st
         )
     with Hub(settings.url, token) as hub:
         answer = hub.bring_site(PersonalSiteRequest(site=site, project=project, gpu_hours=gpu_hours))
-    write_token(settings.agent_token_file, answer.token)
-    return site.model_copy(update={"id": answer.site})
+    known = site.model_copy(update={"id": answer.site})
+    write_token(token_file(settings, known), answer.token)
+    return known
 
 
 def write_token(path: Path, token: str) -> None:
@@ -89,14 +108,16 @@ def write_token(path: Path, token: str) -> None:
 
 def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = False, drain: bool = False) -> None:
     """Serve the site until SIGTERM or SIGINT; SIGUSR1 has it finish what it has and leave."""
-    settings.site_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    executor = open_executor(site, settings.site_folder)
+    root = site_root(settings, site)
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    executor = open_executor(site, root)
     with AgentDoor(settings.url, token) as door:
         agent = Agent(
             door=door,
             executor=executor,
             settings=settings,
             site=site,
+            root=root,
             personal=personal,
             errands=_errands(settings, site, door, personal=personal),
         )

@@ -264,7 +264,7 @@ def agent(
         if personal:
             site = register_personal(settings, site, token=token_of(settings), project=project, gpu_hours=hours)
             settings = settings.model_copy(update={"token": ""})
-        run_agent(settings, token=agent_token(settings), site=site, personal=personal, drain=drain)
+        run_agent(settings, token=agent_token(settings, site), site=site, personal=personal, drain=drain)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from fucina.agent.accounts import NoScheduler, Reconciliation, reconcile
 from fucina.agent.check import Checked, Outcome, SiteCheck
 from fucina.agent.door import AgentDoor
 from fucina.agent.journal import Journal
-from fucina.cli.agents import agent_token, site_of, write_token
+from fucina.cli.agents import agent_token, site_of, site_root, token_file, write_token
 from fucina.cli.output import Format, out, say, show
 from fucina.cli.runs import connect
 from fucina.client.wire_site import SiteRequest, UserRequest
@@ -63,11 +63,11 @@ def register_site(settings: Settings, site_file: Path, *, new_token: bool, form:
     with connect(settings) as hub:
         answer = hub.register_site(SiteRequest(site=site, new_token=new_token))
     if answer.token:
-        write_token(settings.agent_token_file, answer.token)
+        write_token(token_file(settings, site), answer.token)
     if show(answer.model_copy(update={"token": ""}), form):
         return
     if answer.token:
-        say(f"Site {site.id} is registered. Its agent's token is in {settings.agent_token_file}.")
+        say(f"Site {site.id} is registered. Its agent's token is in {token_file(settings, site)}.")
         say(f"Start the agent at the site: fucina agent --site-file {site_file}")
     else:
         say(f"Site {site.id} is up to date; its agent keeps its token (--new-token makes another).")
@@ -88,7 +88,7 @@ def reconcile_site(settings: Settings, site_file: Path | None, *, dry_run: bool)
     site = site_of(settings, site_file)
     if site.slurm is None or site.executor != "slurm":
         raise NoScheduler(f"Site {site.id} has no Slurm.", hint="Accounts are made where the executor is slurm.")
-    with AgentDoor(settings.url, agent_token(settings)) as door:
+    with AgentDoor(settings.url, agent_token(settings, site)) as door:
         desired = door.accounts().accounts
     transport = open_transport(site.slurm)
     try:
@@ -100,8 +100,8 @@ def reconcile_site(settings: Settings, site_file: Path | None, *, dry_run: bool)
 
 def _unknown_jobs(settings: Settings, site: Site) -> tuple[str, ...]:
     """Keys of our live jobs in Slurm that the agent's journal does not have open."""
-    executor = open_slurm(site, root=settings.site_folder)
-    journal = Journal(settings.site_folder / "journal.db")
+    executor = open_slurm(site, root=site_root(settings, site))
+    journal = Journal(site_root(settings, site) / "journal.db")
     try:
         known = {entry.key for entry in journal.open_entries()}
         rows = executor.controller.queue(()).rows

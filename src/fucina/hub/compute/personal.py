@@ -38,7 +38,7 @@ class LessTime(BadInput):
 def personal_name(site_id: str, person: Person) -> str:
     """The id of a person's own site in the hub. Raises BadPersonalSite."""
     name = f"{site_id}.{person.username}"
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise BadPersonalSite(
             f"{name!r} cannot be the name of a site.", hint="Give the site a short id of letters, digits, '.' and '-'."
         )
