@@ -5,8 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-from lab.layout import DEFAULT_CLUSTERS, DEFAULT_ROOT, NODE_MODES, ClusterSpec, LabError
+from lab.layout import DEFAULT_ROOT, NODE_MODES, ClusterSpec, LabError
 from lab.machine import Lab
+from lab.newer import SUITES, unpack
 
 
 def main(words: list[str]) -> int:
@@ -29,8 +30,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start what does not run")
     up.add_argument("--ports", type=int, default=None, metavar="BASE", help="first port; free ones if not given")
-    up.add_argument("--node-mode", choices=NODE_MODES, default="ns", help="netns: each node has a network cable")
+    up.add_argument("--node-mode", choices=NODE_MODES, default=None, help="netns: each node has a network cable")
     up.add_argument("--cluster", action="append", type=_cluster, metavar="NAME:NODES:GPUS", help="alpha:4:4 beta:2:8")
+    up.add_argument("--slurm", metavar="VERSION", help=f"a newer Slurm, unpacked below var: {', '.join(SUITES)}")
+    commands.add_parser("unpack", help="fetch a newer Slurm without starting it").add_argument("version")
     down = commands.add_parser("down", help="end the lab's processes")
     down.add_argument("--wipe", action="store_true", help="remove state, logs and database too")
     commands.add_parser("status", help="show what runs")
@@ -52,9 +55,15 @@ def _cluster(text: str) -> ClusterSpec:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "up":
-        clusters = tuple(arguments.cluster or DEFAULT_CLUSTERS)
-        lab = Lab(arguments.root, base_port=arguments.ports, clusters=clusters, node_mode=arguments.node_mode).up()
-        return _status(lab)
+        clusters = tuple(arguments.cluster) if arguments.cluster else None
+        prefix = _unpacked(arguments.slurm) if arguments.slurm else None
+        lab = Lab(
+            arguments.root, base_port=arguments.ports, clusters=clusters, node_mode=arguments.node_mode, prefix=prefix
+        )
+        return _status(lab.up())
+    if arguments.command == "unpack":
+        print(f"Slurm {arguments.version} lies in {_unpacked(arguments.version)}.")
+        return 0
     lab = Lab(arguments.root)
     if arguments.command == "down":
         print(f"{lab.down(wipe=arguments.wipe)} processes ended in {lab.root}.")
@@ -65,6 +74,10 @@ def _run(arguments: argparse.Namespace) -> int:
         _env(lab, arguments.cluster)
         return 0
     return _node(lab, arguments.node, arguments.verb)
+
+
+def _unpacked(version: str) -> Path:
+    return unpack(version, DEFAULT_ROOT.parent.resolve() / f"slurm-{version}")
 
 
 def _status(lab: Lab) -> int:

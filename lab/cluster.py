@@ -161,7 +161,11 @@ class Cluster:
         wait_until("socket of munged", socket.exists, within_s=20, log=self.places.log / "munged.out")
         self.start("slurmdbd")
         wait_until("answer from slurmdbd", self._accounting_answers, within_s=60, log=self.places.log / "slurmdbd.log")
-        seed.sow(lambda argv, **more: self.run_as("root", argv, **more), self.name)
+        seed.sow(
+            lambda argv, **more: self.run_as("root", argv, **more),
+            self.name,
+            marker=self.layout.database / f"{self.name}.seeded",
+        )
         for name in self.daemons():
             self.start(name)
 
@@ -257,13 +261,18 @@ class Cluster:
         )
 
     def _rest_answers(self) -> bool:
-        link = http.client.HTTPConnection("127.0.0.1", self.places.rest_port, timeout=5)
+        """Whether slurmrestd shows its description to somebody with a token, under the old address or the new one."""
         try:
             headers = {"X-SLURM-USER-NAME": "root", "X-SLURM-USER-TOKEN": self.jwt("root", lifespan_s=60)}
-            link.request("GET", "/openapi", headers=headers)
-            return link.getresponse().status == 200
-        except (OSError, LabError):
+            return any(self._rest_status(path, headers) == 200 for path in ("/openapi", "/openapi/v3"))
+        except (OSError, http.client.HTTPException, LabError):
             return False
+
+    def _rest_status(self, path: str, headers: dict[str, str]) -> int:
+        link = http.client.HTTPConnection("127.0.0.1", self.places.rest_port, timeout=10)
+        try:
+            link.request("GET", path, headers=headers)
+            return link.getresponse().status
         finally:
             link.close()
 

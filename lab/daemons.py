@@ -31,13 +31,15 @@ class Daemon:
 
 def start_ticks(pid: int) -> int | None:
     """When a process began, in clock ticks since the machine's start; nothing where it has ended (zombies too)."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    if fields[0] in "ZX":
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        return None
+    return int(fields[19])
 
 
 def write_pid(pid_file: Path, pid: int) -> None:

@@ -3,10 +3,12 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from lab import database, people
 from lab.cluster import Cluster
@@ -26,6 +28,7 @@ from lab.layout import (
     save,
 )
 
+T = TypeVar("T")
 PROGRAMS = (
     "munged",
     "mariadbd",
@@ -49,23 +52,31 @@ class Lab:
         root: Path,
         *,
         base_port: int | None = None,
-        clusters: tuple[ClusterSpec, ...] = DEFAULT_CLUSTERS,
-        node_mode: str = "ns",
+        clusters: tuple[ClusterSpec, ...] | None = None,
+        node_mode: str | None = None,
         prefix: Path | None = None,
     ) -> None:
-        """A lab that exists in `root` keeps the layout that it was made with. Raises LabError."""
-        if node_mode not in NODE_MODES:
+        """A lab that exists keeps what it was made with; to ask for something else is an error. Raises LabError."""
+        if node_mode not in (None, *NODE_MODES):
             raise LabError(f"There is no node mode {node_mode!r}.", hint=f"There are: {', '.join(NODE_MODES)}.")
-        if base_port is not None and not 1024 <= base_port <= 65_535 - num_ports(clusters):
+        size = num_ports(clusters or DEFAULT_CLUSTERS)
+        if base_port is not None and not 1024 <= base_port <= 65_535 - size:
             raise LabError(f"Port base {base_port} is out of range.", hint="Take one between 1024 and 65000.")
+        if len({spec.name for spec in clusters or ()}) != len(clusters or ()):
+            raise LabError("Two clusters have one name.")
         self.root = check_root(root)
         self._base_port = base_port
-        self.layout = load(self.root) or Layout(
-            root=self.root, base_port=base_port or 0, node_mode=node_mode, prefix=prefix, clusters=clusters
-        )
-        self._wire()
+        asked: dict[str, Any] = {"clusters": clusters, "node_mode": node_mode, "prefix": prefix}
+        self._asked = {name: value for name, value in asked.items() if value is not None}
+        self._read()
 
-    def _wire(self) -> None:
+    def _read(self) -> None:
+        """Take the layout from the root, or make one."""
+        kept = load(self.root)
+        for name, value in self._asked.items() if kept else ():
+            if getattr(kept, name) != value:
+                raise LabError(f"The lab in {self.root} has other {name}.", hint="End it first: down --wipe.")
+        self.layout = kept or Layout(root=self.root, base_port=self._base_port or 0, **self._asked)
         self.clusters = {spec.name: Cluster(self.layout, spec) for spec in self.layout.clusters}
 
     def up(self) -> "Lab":
@@ -76,24 +87,24 @@ class Lab:
         people.ensure()
         people.folder(self.root)
         with self._alone():
+            self._read()
             self._choose_ports()
             database.start(self.layout)
-            for cluster in self.clusters.values():
-                cluster.up()
+            self._each(Cluster.up)
         self.wait_ready()
         return self
 
     def wait_ready(self, *, within_s: float = 60) -> None:
         """Wait until every cluster answers at every door. Raises LabError."""
-        for cluster in self.clusters.values():
-            cluster.wait_ready(within_s=within_s)
+        self._each(lambda cluster: cluster.wait_ready(within_s=within_s))
 
     def down(self, *, wipe: bool = False) -> int:
         """End the lab's processes, and remove what they kept if `wipe`; returns how many daemons ran."""
         if not self.root.exists():
             return 0
         with self._alone():
-            ended = sum(cluster.down() for cluster in self.clusters.values()) + database.stop(self.layout)
+            self._read()
+            ended = sum(self._each(Cluster.down)) + database.stop(self.layout)
             if wipe:
                 self._wipe()
         return ended
@@ -116,19 +127,26 @@ class Lab:
             raise LabError(f"The lab itself has no {name!r}.", hint='Use .clusters["alpha"].start(...).')
         database.start(self.layout)
 
+    def _each(self, act: Callable[[Cluster], T]) -> list[T]:
+        """Do something at every site at once; what goes wrong at one is raised when all have ended."""
+        with ThreadPoolExecutor(max_workers=len(self.clusters)) as pool:
+            return list(pool.map(act, self.clusters.values()))
+
     def _choose_ports(self) -> None:
         """Keep the ports while anything runs or all are free; else take others, unless somebody named them."""
         layout = self.layout
-        running = any(self.root.rglob("*.pid")) and any(running_pid(file) for file in self.root.rglob("*.pid"))
-        if not running:
-            taken = [port for port in range(layout.base_port, layout.base_port + layout.num_ports) if not is_free(port)]
-            if not layout.base_port or (taken and not self._base_port):
-                layout = replace(layout, base_port=free_base(layout.num_ports))
-            elif taken:
-                raise LabError(f"Port {taken[0]} is taken.", hint="Name another base, or none: --ports BASE.")
-        self.layout = layout
-        save(layout)
-        self._wire()
+        if any(running_pid(file) for file in self.root.rglob("*.pid")):
+            if self._base_port not in (None, layout.base_port):
+                raise LabError(f"The lab runs on ports from {layout.base_port} on.", hint="End it first: down.")
+            return
+        base = self._base_port or layout.base_port
+        taken = [port for port in range(base, base + layout.num_ports) if not is_free(port)]
+        if taken and self._base_port:
+            raise LabError(f"Port {taken[0]} is taken.", hint="Name another base, or none.")
+        if taken or not base:
+            base = free_base(layout.num_ports)
+        save(replace(layout, base_port=base))
+        self._read()
 
     def _wipe(self) -> None:
         shutil.rmtree(self.layout.database, ignore_errors=True)

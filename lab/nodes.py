@@ -25,6 +25,8 @@ def power_off(places: Places, node: str) -> bool:
     was_on = end(places.pid_file(f"node:{node}"), signal.SIGKILL)
     for rest in (_first(places, node), places.pid_file(f"slurmd:{node}"), places.pid_file(f"enter:{node}")):
         end(rest, signal.SIGKILL)
+    if was_on and places.layout.node_mode == "netns":
+        _ip("link", "delete", _cable(places, node), check=False)  # else the kernel removes it some time later
     return was_on
 
 
@@ -86,12 +88,13 @@ def make_bridge(places: Places) -> None:
 
 
 def remove_bridge(places: Places) -> None:
-    """Take the switch away; the nodes' cables went with their power."""
+    """Take the switch away; the nodes' cables go with their power."""
     if places.layout.node_mode == "netns":
         _ip("link", "delete", places.bridge, check=False)
 
 
 def _box(places: Places, node: str) -> Daemon:
+    prefix = places.layout.prefix
     spaces = ["--mount", "--uts", "--pid"] + (["--net"] if places.layout.node_mode == "netns" else [])
     return Daemon(
         name=f"node:{node}",
@@ -109,7 +112,7 @@ def _box(places: Places, node: str) -> Daemon:
         ),
         pid_file=places.pid_file(f"node:{node}"),
         log=places.log / f"node-{node}.out",
-        env={},
+        env={"LAB_STEPD": str(prefix / "usr" / "sbin" / "slurmstepd")} if prefix else {},
     )
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 from lab import people
 from lab.layout import LabError
@@ -34,17 +35,13 @@ def last_command(cluster: str) -> str:
     return f"modify account where name=fucina cluster={cluster} set qos={QOS} defaultqos=normal"
 
 
-def is_seeded(run: Run) -> bool:
-    """Whether the last of the commands has had its effect; nothing done later by an administrator is undone."""
-    shown = run(["sacctmgr", "-nP", "show", "assoc", "where", "account=projy", "user=carol", "format=account,qos"])
-    return shown.stdout.startswith("projy|") and "urgent" in shown.stdout
-
-
-def sow(run: Run, cluster: str) -> None:
-    """Fill an empty accounting; one that is filled stays as it is. Raises LabError."""
-    if is_seeded(run):
+def sow(run: Run, cluster: str, *, marker: Path) -> None:
+    """Fill an empty accounting; the marker lies beside the database and lives as long. Raises LabError."""
+    if marker.exists():
         return
     done = run(["sacctmgr", "-i"], stdin="".join(f"{line}\n" for line in commands(cluster)) + "quit\n")
     last = run(["sacctmgr", "-i", *last_command(cluster).split()])
-    if not is_seeded(run):
+    shown = run(["sacctmgr", "-nP", "show", "assoc", "where", "account=projy", "user=carol", "format=account,qos"])
+    if not (shown.stdout.startswith("projy|") and "urgent" in shown.stdout):
         raise LabError(f"sacctmgr did not fill {cluster}: {done.stdout}{done.stderr}{last.stdout}{last.stderr}")
+    marker.touch()

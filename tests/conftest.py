@@ -11,9 +11,8 @@ import pytest
 
 from tests.slurm_lab import slurm_lab  # noqa: F401 - a fixture
 
-KEPT = {"FUCINA_TEST_DATABASE_URL", "FUCINA_LAB"}
 HOME = tempfile.mkdtemp(prefix="fucina-test-")
-for _name in [name for name in os.environ if name.startswith("FUCINA_") and name not in KEPT]:
+for _name in [name for name in os.environ if name.startswith("FUCINA_") and name != "FUCINA_TEST_DATABASE_URL"]:
     del os.environ[_name]
 os.environ["FUCINA_HOME"] = HOME
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -5,6 +5,10 @@ set -e
 mount --bind "$1" /etc/hosts
 echo "$2" >/proc/sys/kernel/hostname
 shift 2
+# slurmd starts slurmstepd by a path that was compiled in: an unpacked Slurm lays its own over it.
+if [ -n "$LAB_STEPD" ]; then
+  mount --bind "$LAB_STEPD" "$(readlink -f /usr/sbin/slurmstepd)"
+fi
 if [ "$1" = "keep" ]; then
   trap '' CHLD
   exec sleep infinity

@@ -99,7 +99,9 @@ class Settings(BaseModel):
 SECRETS = frozenset({"token", "database_url"})
 """Settings that may come from a file named by `FUCINA_<NAME>_FILE`."""
 
-NOT_SETTINGS = frozenset({"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL", "FUCINA_PYTHON"})
+NOT_SETTINGS = frozenset(
+    {"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL", "FUCINA_PYTHON", "FUCINA_LAB", "FUCINA_LAB_SLURM"}
+)
 """Variables of ours that are no settings."""
 
 

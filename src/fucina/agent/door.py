@@ -13,6 +13,7 @@ from fucina.client.wire import (
     ProgressRequest,
     StartedRequest,
 )
+from fucina.client.wire_accounting import UsageAnswer, UsageRequest
 from fucina.client.wire_site import AccountsAnswer
 
 
@@ -42,6 +43,10 @@ class AgentDoor(Door):
     def finished(self, ref: str, request: FinishedRequest) -> None:
         """The job ended; its usage."""
         self.send(f"/agent/jobs/{ref}/finished", request)
+
+    def usage(self, request: UsageRequest) -> UsageAnswer:
+        """Usage records from the site's accounting; an empty batch only asks how far the hub knows."""
+        return self.post(UsageAnswer, "/agent/usage", request)
 
     def append_log(self, ref: str, *, offset: int, piece: bytes) -> None:
         """A piece of the job's log, by its position."""

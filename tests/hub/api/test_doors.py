@@ -20,6 +20,7 @@ from fucina.client.wire import (
     ReleaseFile,
     StartedRequest,
 )
+from fucina.client.wire_accounting import UsageRequest
 from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
@@ -144,6 +145,7 @@ ROUTES: dict[str, Route] = {
     "GET /agent/accounts": Route(**AGENT_LIST),
     "POST /agent/claim": Route(**AGENT_LIST, call=lambda world: as_json(ClaimRequest(num_slots=1, num_gpus=1))),
     "POST /agent/heartbeat": Route(**AGENT_LIST, call=lambda world: as_json(HeartbeatRequest(version="0"))),
+    "POST /agent/usage": Route(**AGENT_LIST, call=lambda world: as_json(UsageRequest(records=()))),
     "POST /agent/jobs/{job}/started": Route(door="agent", ok=204, call=started),
     "POST /agent/jobs/{job}/progress": Route(
         door="agent", ok=204, call=lambda world: as_json(ProgressRequest(first=0, lines=(line(),)))

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Sum
 
 from fucina.accounting import usage
 from fucina.accounting.usage import held_gpu_s
@@ -10,8 +11,10 @@ from fucina.compute.spec import JobSpec
 from fucina.errors import WrongState
 from fucina.hub.access.models import Grant
 from fucina.hub.accounting.models import Allocation, Kind, LedgerEntry, UsageRecord
+from fucina.hub.accounting.records import Placed, record_usage
 from fucina.hub.network.models import Partition
 from fucina.hub.people.actions import Actor, record
+from fucina.hub.people.reference import new_ref
 from fucina.units import gpu_hours
 
 
@@ -32,10 +35,23 @@ def _lock(allocation: Allocation) -> Allocation:
 
 
 @transaction.atomic
-def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime, note: str = "") -> Allocation:
-    """Put granted time on a partition; the same grant twice is one allocation."""
+def allocate(
+    *, grant: Grant, partition: Partition, by: Actor, at: datetime, slurm_account: str = "", note: str = ""
+) -> Allocation:
+    """Put granted time on a partition; the same grant twice is one allocation.
+
+    The site's scheduler charges `slurm_account`, or an account of the allocation's own name.
+    """
+    ref = new_ref("alc")
     allocation, created = Allocation.objects.get_or_create(
-        grant=grant, defaults={"site": partition.site, "partition": partition, "created_at": at}
+        grant=grant,
+        defaults={
+            "ref": ref,
+            "site": partition.site,
+            "partition": partition,
+            "slurm_account": slurm_account or ref,
+            "created_at": at,
+        },
     )
     if created:
         entry = allocation.entries.create(kind=Kind.GRANT, gpu_s=grant.gpu_s, at=at, note=note or f"Grant {grant.ref}")
@@ -74,32 +90,25 @@ def check_budget(allocation: Allocation, *, need_gpu_s: int, what: str) -> None:
 
 @transaction.atomic
 def settle(*, allocation: Allocation, used: usage.UsageRecord, by: Actor, at: datetime) -> UsageRecord:
-    """Release a job's hold and charge what it used. Repeated, it changes nothing and returns the first record.
+    """Release a job's hold and charge what it used. Repeated, it changes nothing and returns the newest record.
 
     What was really used is charged even where it exceeds the hold.
     """
     allocation = _lock(allocation)
-    known = UsageRecord.objects.filter(job=used.job_key).first()
+    mine = UsageRecord.objects.filter(job=used.job_key).order_by("-revision")
+    known = mine.first()
     if known is not None:
         return known
-    row = UsageRecord.objects.create(
-        job=used.job_key, allocation=allocation, gpu_s=used.gpu_s, recorded_at=at, wire=used.model_dump(mode="json")
-    )
-    held = allocation.entries.filter(job=used.job_key, kind=Kind.HOLD).first()
-    if held is not None:
-        allocation.entries.create(kind=Kind.SETTLE, gpu_s=-held.gpu_s, job=used.job_key, at=at)
-    if used.gpu_s:
-        allocation.entries.create(kind=Kind.USE, gpu_s=-used.gpu_s, job=used.job_key, at=at)
-    record(by, "accounting.settle", allocation, at=at, data={"job": used.job_key, "gpu_s": used.gpu_s})
-    return row
+    record_usage(placed=(Placed(allocation, used),), by=by, at=at)
+    return mine.get()
 
 
 @transaction.atomic
 def refund(*, allocation: Allocation, job_key: str, gpu_s: int, reason: str, by: Actor, at: datetime) -> LedgerEntry:
     """Give back what a job used through no fault of the project; once per job. Raises BadRefund."""
     allocation = _lock(allocation)
-    used = allocation.entries.filter(job=job_key, kind=Kind.USE).first()
-    used_gpu_s = -used.gpu_s if used else 0
+    charges = allocation.entries.filter(job=job_key, kind__in=(Kind.USE, Kind.CORRECTION))
+    used_gpu_s = -(charges.aggregate(total=Sum("gpu_s"))["total"] or 0)
     if not 0 < gpu_s <= used_gpu_s:
         raise BadRefund(
             f"A refund of {gpu_hours(gpu_s)} GPU-hours; job {job_key} used {gpu_hours(used_gpu_s)}.",

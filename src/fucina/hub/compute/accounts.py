@@ -17,7 +17,7 @@ def account_name(allocation: Allocation) -> str:
     slurm = allocation.site.spec.slurm
     if allocation.site.owner_id is not None and slurm is not None:
         return slurm.account
-    return allocation.ref
+    return allocation.slurm_account
 
 
 def desired_accounts(agent: Agent) -> AccountsAnswer:

@@ -94,7 +94,7 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     newest = _newest_progress(jobs)
     used = {
         row.job: usage.UsageRecord.model_validate(row.wire)
-        for row in UsageRecord.objects.filter(job__in=[job.key for job in jobs])
+        for row in UsageRecord.objects.newest().filter(job__in=[job.key for job in jobs])
     }
     by_run: dict[int, list[JobInfo]] = {row.pk: [] for row in rows}
     problems = {row.pk: ErrorBody.model_validate(row.problem) for row in rows if row.problem}
