@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fucina.compute.slurm.opening import open_slurm
-from fucina.network.spec import Accelerator, Partition, Site, SlurmSite
+from fucina.network.spec import Accelerator, Partition, Site, SlurmSite, SshAccess
 from lab import Cluster
 from tests.compute.executor_suite import Bench
 
@@ -31,6 +31,13 @@ def site_of(cluster: Cluster, **slurm: object) -> Site:
         slurm=SlurmSite(**values),
         partitions=tuple(Partition(id=name, **shape) for name in ("gpu", "short", "lowprio")),
     )
+
+
+def ssh_access(cluster: Cluster, user: str, **changes: object) -> SshAccess:
+    """How `user` signs in at the cluster's login node."""
+    values = {"host": "127.0.0.1", "port": cluster.ssh_port, "user": user}
+    values |= {"key": cluster.ssh_key, "known_hosts": cluster.known_hosts}
+    return SshAccess(**(values | changes))
 
 
 @contextmanager
@@ -60,7 +67,9 @@ def bench_of(site: Site, *, user: str, owner: str, **fields: object) -> Iterator
             keys = made.executor.known_keys()
             for key in keys:
                 made.executor.cancel(key)
-            for key in keys:
-                made.final(key.removeprefix(f"{made.prefix}."))
-            for executor in opened:
-                executor.close()
+            try:
+                for key in keys:
+                    made.final(key.removeprefix(f"{made.prefix}."))
+            finally:
+                for executor in opened:
+                    executor.close()

@@ -24,6 +24,9 @@ class Controller(Protocol):
     def submit(self, options: sbatch.SubmitOptions, script: str) -> int:
         """Hand in a job; returns its id. Raises SlurmRefused, SlurmNotAllowed, SlurmLimit, LostAnswer."""
 
+    def warns(self) -> bool:
+        """Whether Slurm is told to warn a job of its time limit; if not, the script warns itself."""
+
     def queue(self, users: Sequence[str]) -> Listing[squeue.QueueRow]:
         """Jobs of these users that wait, run, or ended in the last minutes: one query."""
 
@@ -68,6 +71,10 @@ class CommandController:
     def submit(self, options: sbatch.SubmitOptions, script: str) -> int:
         """Hand in a job; returns its id. Raises SlurmRefused, SlurmNotAllowed, SlurmLimit, LostAnswer."""
         return sbatch.parse_answer(self._ask(sbatch.argv(options), stdin=script.encode(), user=options.user).text)
+
+    def warns(self) -> bool:
+        """Whether Slurm is told to warn a job of its time limit."""
+        return True
 
     def queue(self, users: Sequence[str]) -> Listing[squeue.QueueRow]:
         """Jobs of these users that wait, run, or ended in the last minutes: one query."""

@@ -99,7 +99,8 @@ class SlurmExecutor:
             warn_s=self._slurm.checkpoint_warning_s,
         )
         vendor = partition_for(spec, self._site).accelerator.vendor
-        script = render(spec, self._surroundings.with_vendor(vendor))
+        alarm_s = 0 if self.controller.warns() or not options.warn_s else options.time_min * 60 - options.warn_s
+        script = render(spec, self._surroundings.with_vendor(vendor), alarm_s=alarm_s)
         if known is not None and self._is_found(known):
             return
         self._intents.write_down(spec, log=options.output, at=self._now())
@@ -355,7 +356,7 @@ class SlurmExecutor:
     def _last_word(
         self, intent: Intent, queue: Sequence[QueueRow], mine: Sequence[AccountingRow], *, alone: bool, trouble: str
     ) -> JobReport:
-        report = ended_report(intent.spec, mine, alone=alone)
+        report = ended_report(intent.spec, mine, queue, alone=alone)
         if report is None and queue:
             if self._now() - (intent.ended_seen_at or self._now()) >= ACCOUNTING_WAIT_S:
                 report = queue_only_report(intent.spec, queue)

@@ -126,6 +126,6 @@ def _check(spec: JobSpec, partition: Partition) -> None:
         )
     if spec.walltime_s > partition.max_walltime_s:
         raise DoesNotFit(
-            f"{format_duration(spec.walltime_s)} of walltime; {name} allows {format_duration(partition.max_walltime_s)}.",
+            f"{format_duration(spec.walltime_s)} of time; {name} allows {format_duration(partition.max_walltime_s)}.",
             hint="Shorten the walltime: a job that can be resumed goes on in the next one.",
         )

@@ -50,7 +50,9 @@ def live_report(key: str, rows: Sequence[QueueRow], *, now: float) -> JobReport 
     return JobReport(key=key, state=JobState.UNKNOWN, native_id=native, reason=f"Slurm calls its state {words}.")
 
 
-def ended_report(spec: JobSpec, accounting: Sequence[AccountingRow], *, alone: bool) -> JobReport | None:
+def ended_report(
+    spec: JobSpec, accounting: Sequence[AccountingRow], queue: Sequence[QueueRow] = (), *, alone: bool
+) -> JobReport | None:
     """The last word about a job with no live row, or None while accounting does not have all of it.
 
     With `alone`, the queue did not answer: an end after which Slurm may start the job again is then no end.
@@ -70,7 +72,12 @@ def ended_report(spec: JobSpec, accounting: Sequence[AccountingRow], *, alone: b
     if alone and spec.requeue and any(base_state(row.state) in AGAIN for row in last.values()):
         return None
     worst = min(last.values(), key=lambda row: _WORST.index(state_of(row.state)))
-    return _from_accounting(spec, worst, accounting)
+    report = _from_accounting(spec, worst, accounting)
+    if report.exit_code is None and (seen := queue_only_report(spec, queue) if queue else None) is not None:
+        num_attempts = max(report.num_attempts, seen.num_attempts)
+        changes = {"exit_code": seen.exit_code, "reason": seen.reason, "num_attempts": num_attempts}
+        return report.model_copy(update=changes)
+    return report
 
 
 def queue_only_report(spec: JobSpec, queue: Sequence[QueueRow]) -> JobReport | None:

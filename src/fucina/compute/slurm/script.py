@@ -47,11 +47,14 @@ class Surroundings:
         return replace(self, vendor=vendor)
 
 
-def render(spec: JobSpec, around: Surroundings) -> str:
-    """The script for `sbatch`. Raises BadEnvironment, NoContainer, NotAnArgument."""
+def render(spec: JobSpec, around: Surroundings, *, alarm_s: int = 0) -> str:
+    """The script for `sbatch`; with `alarm_s` it warns itself that long after its start.
+
+    Raises BadEnvironment, NoContainer, NotAnArgument.
+    """
     argv = in_container(spec.command, spec=spec, around=around)
     lines = ["#!/bin/bash", *_environment(spec, around), f"cd -- {quote(spec.working_directory)} || exit 1"]
-    body = _supervised(argv, max_restarts=around.max_restarts) if spec.requeue else f"exec {quote_argv(argv)}\n"
+    body = _supervised(argv, around.max_restarts, alarm_s) if spec.requeue else f"exec {quote_argv(argv)}\n"
     return "\n".join([*lines, body])
 
 
@@ -94,12 +97,13 @@ warned=0 ended=0 again=1 code=
 child=$!
 trap 'warned=1 again=1; kill -TERM "$child" 2>/dev/null' USR1
 trap 'ended=1 again=1; kill -TERM "$child" 2>/dev/null' TERM
-while [ "$again" = 1 ]; do
+{alarm}while [ "$again" = 1 ]; do
   again=0
   wait "$child"
   last=$?
   [ "$last" = 127 ] && [ -n "$code" ] || code=$last
 done
+[ -z "${{timer-}}" ] || kill "$timer" 2>/dev/null
 if [ "$code" = {exit_again} ] && [ "$ended" = 0 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {max_restarts} ] &&
   [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ]; then
   echo "fucina: the job has saved its state and goes back into the queue (walltime near: $warned)"
@@ -115,6 +119,13 @@ exit "$code"
 # put back, since requeueing a cancelled or completed job would run it again.
 
 
-def _supervised(argv: Sequence[str], *, max_restarts: int) -> str:
+_ALARM = """\
+{{ sleep {alarm_s} && kill -USR1 "$$"; }} &
+timer=$!
+"""
+
+
+def _supervised(argv: Sequence[str], max_restarts: int, alarm_s: int) -> str:
     """Run the command beside the shell, so that the shell hears Slurm's warning and can requeue the job."""
-    return _WATCH.format(command=quote_argv(argv), exit_again=EXIT_AGAIN, max_restarts=max_restarts)
+    alarm = _ALARM.format(alarm_s=alarm_s) if alarm_s else ""
+    return _WATCH.format(command=quote_argv(argv), exit_again=EXIT_AGAIN, max_restarts=max_restarts, alarm=alarm)
