@@ -3,9 +3,10 @@
 Only accounts below the site's own root account are ever changed, always of one named cluster; nothing is deleted.
 """
 
+import logging
 import math
 import pwd
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -15,8 +16,11 @@ from fucina.compute.slurm import sacctmgr
 from fucina.compute.slurm.refusals import check
 from fucina.compute.slurm.sacctmgr import CLEAR, Association
 from fucina.compute.slurm.transport import Transport
+from fucina.compute.spec import JobSpec
 from fucina.errors import BadInput, FactoryError
 from fucina.network.spec import Partition, Site
+
+logger = logging.getLogger(__name__)
 
 BLOCKED = 0
 """Jobs that a user who left a project may submit to its account; what was used stays on the books."""
@@ -206,3 +210,29 @@ def _by_name(desired: Sequence[DesiredAccount]) -> frozenset[str]:
         except KeyError:
             continue
     return frozenset(found)
+
+
+class Accounts:
+    """Keeps a cluster's accounts as the hub wants them, now and then and before a job that needs a new one."""
+
+    def __init__(self, site: Site, *, transport: Transport, ask: Callable[[], Sequence[DesiredAccount]]) -> None:
+        self._site = site
+        self._transport = transport
+        self._ask = ask
+        self._may_charge: frozenset[tuple[str, str]] = frozenset()
+
+    def run(self) -> Reconciliation:
+        """Reconcile once, and log what was done and what is wrong."""
+        desired = self._ask()
+        report = reconcile(self._site, transport=self._transport, desired=desired, dry_run=False)
+        for step in report.steps:
+            logger.info("accounts: %s", step.what)
+        for problem in report.problems:
+            logger.warning("accounts: %s", problem)
+        self._may_charge = frozenset((account.name, user) for account in desired for user in account.users)
+        return report
+
+    def ensure(self, spec: JobSpec) -> None:
+        """Before a job is submitted for a user and account that were not seen yet, have Slurm know them."""
+        if spec.account and (spec.account, spec.user) not in self._may_charge:
+            self.run()

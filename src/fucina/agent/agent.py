@@ -24,7 +24,7 @@ from fucina.agent.workdir import Places, place, spec_at
 from fucina.client.door import HubError
 from fucina.client.wire import ClaimedJob, ClaimRequest, HeartbeatAnswer, HeartbeatRequest
 from fucina.compute.executor import Executor, NoSuchJob
-from fucina.compute.spec import JobReport, JobState
+from fucina.compute.spec import JobReport, JobSpec, JobState
 from fucina.config import Settings
 from fucina.errors import ErrorBody, FactoryError, NotSignedIn, Unavailable
 from fucina.line.spec import StageName
@@ -79,6 +79,7 @@ class Agent:
         root: Path | None = None,
         personal: bool = False,
         errands: tuple[Errand, ...] = (),
+        before_submit: Callable[[JobSpec], object] | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._door = door
@@ -87,6 +88,7 @@ class Agent:
         self._site = site
         self._personal = personal
         self._errands = errands
+        self._before_submit = before_submit
         self._pace = pace or pace_of(site)
         self._schedules = site.executor == "slurm"
         scratch = site.slurm.scratch if site.slurm else None
@@ -222,6 +224,8 @@ class Agent:
         try:
             check_job(job, self._site, personal=self._personal)
             workdir = place(self.places, job, fetch=lambda sha256, path: self._door.fetch_blob(entry.ref, sha256, path))
+            if self._before_submit is not None:
+                self._before_submit(job.spec)
             self._executor.submit(spec_at(job, workdir, self._environment(job), waits_for))
         except (Unavailable, NotSignedIn):
             raise

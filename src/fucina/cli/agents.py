@@ -6,10 +6,11 @@ import signal
 from pathlib import Path
 from types import FrameType
 
-from fucina.agent.accounts import reconcile
+from fucina.agent.accounts import Accounts
 from fucina.agent.agent import Agent, Errand
 from fucina.agent.door import AgentDoor
 from fucina.agent.pace import pace_of
+from fucina.agent.usage import UsageErrand
 from fucina.client.hub import Hub
 from fucina.client.wire_site import PersonalSiteRequest
 from fucina.compute.executor import Executor
@@ -112,6 +113,14 @@ def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = Fa
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     executor = open_executor(site, root)
     with AgentDoor(settings.url, token) as door:
+        accounts, errands = None, []
+        if site.executor == "slurm" and site.slurm is not None:
+            pace = pace_of(site)
+            if not personal:
+                accounts = Accounts(site, transport=open_transport(site.slurm), ask=lambda: door.accounts().accounts)
+                errands.append(Errand(name="accounts", every_s=pace.accounts_s, run=accounts.run))
+            usage = UsageErrand(site=site, slurm=site.slurm, root=root, door=door, personal=personal)
+            errands.append(usage.errand(every_s=pace.usage_s))
         agent = Agent(
             door=door,
             executor=executor,
@@ -119,7 +128,8 @@ def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = Fa
             site=site,
             root=root,
             personal=personal,
-            errands=_errands(settings, site, door, personal=personal),
+            errands=tuple(errands),
+            before_submit=accounts.ensure if accounts else None,
         )
         if drain:
             agent.draining.set()
@@ -134,21 +144,3 @@ def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = Fa
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGUSR1, leave)
         agent.run()
-
-
-def _errands(settings: Settings, site: Site, door: AgentDoor, *, personal: bool) -> tuple[Errand, ...]:
-    """What the agent does besides jobs: accounts in site mode."""
-    if site.slurm is None or site.executor != "slurm":
-        return ()
-    pace = pace_of(site)
-    errands = []
-    if not personal:
-        transport = open_transport(site.slurm)
-        errands.append(
-            Errand(
-                name="accounts",
-                every_s=pace.accounts_s,
-                run=lambda: reconcile(site, transport=transport, desired=door.accounts().accounts, dry_run=False),
-            )
-        )
-    return tuple(errands)
