@@ -143,10 +143,11 @@ class World:
         self.agents.append(agent)
         return agent
 
-    def share_key(self) -> None:
-        """The key that releases are signed with, where the users of the clusters may read it."""
+    def share_key(self, owner: str = "root") -> None:
+        """The key that the site's agent signs releases with."""
         shutil.copyfile(self.factory.home / "keys" / "factory.key", self.folder / "site.key")
-        (self.folder / "site.key").chmod(0o644)
+        (self.folder / "site.key").chmod(0o600)
+        shutil.chown(self.folder / "site.key", owner, owner)
 
     def home_for(self, user: str) -> Path:
         """A home folder with the operator's token, for a user's own agent."""

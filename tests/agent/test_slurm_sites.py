@@ -16,7 +16,6 @@ def world(slurm_lab):
     folder = new_folder()
     world = World(slurm_lab, folder)
     world.factory.up()
-    world.share_key()
     try:
         yield world
     finally:
@@ -67,6 +66,7 @@ def test_a_run_in_site_mode_as_the_mapped_user(world, tmp_path):
     world.cli("site", "register", str(site))
     world.allocate("alpha")
     world.cli("site", "map-user", "alpha", world.operator, "alice")
+    world.share_key()
     world.start_agent("--site-file", str(site))
     ref = start_run(world, "alpha", tmp_path / "run")
     wait_for(lambda: info(world, ref).jobs[1].state == "running", seconds=240)
@@ -75,6 +75,7 @@ def test_a_run_in_site_mode_as_the_mapped_user(world, tmp_path):
     wait_for(lambda: info(world, ref).release != "" or info(world, ref).state in ("failed", "cancelled"), seconds=400)
     done = info(world, ref)
     assert done.state == "succeeded", [(job.stage, job.state, job.reason) for job in done.jobs]
+    assert not list((world.folder / "scratch-alpha").rglob(".signing.key"))
     rows = sacct(world, "alpha", "alice")
     assert sorted(row[0] for row in rows) == sorted(f"fucina:{ref}.{job.stage}" for job in done.jobs)
     assert {row[1] for row in rows} == {"COMPLETED"}
@@ -90,6 +91,7 @@ def test_a_run_in_personal_mode_without_privileges(world, tmp_path):
     project = open_project(world, tmp_path / "apply")
     site = world.site_file("beta", account="projx", owner="bob")
     home = world.home_for("bob")
+    world.share_key("bob")
     words = ("--personal", "--site-file", str(site), "--project", project, "--hours", "1")
     world.start_agent(*words, user="bob", home=home)
     name = f"beta.{world.operator}"

@@ -20,7 +20,7 @@ from fucina.agent.journal import Entry, Journal
 from fucina.agent.pace import Pace, pace_of
 from fucina.agent.policy import check_job
 from fucina.agent.reports import Reporter
-from fucina.agent.workdir import Places, place, spec_at
+from fucina.agent.workdir import Places, lend_key, place, spec_at, take_key_back
 from fucina.client.door import HubError
 from fucina.client.wire import ClaimedJob, ClaimRequest, HeartbeatAnswer, HeartbeatRequest
 from fucina.compute.executor import Executor, NoSuchJob
@@ -184,6 +184,9 @@ class Agent:
     def _end(self, entry: Entry, report: JobReport) -> None:
         """Keep how a job ended; without success those that wait for it end too."""
         self._journal.keep_end(entry.ref, report)
+        if entry.job.stage is StageName.RELEASE:
+            with self._one(entry):
+                take_key_back(self.places, entry.job)
         if report.state is JobState.SUCCEEDED:
             return
         for other in self._journal.open_entries():
@@ -257,7 +260,7 @@ class Agent:
         if job.stage is not None:
             environment["FUCINA_GENERATION"] = str(job.generation)
         if job.stage is StageName.RELEASE:
-            environment["FUCINA_SIGNING_KEY"] = str(self._settings.private_key)
+            environment["FUCINA_SIGNING_KEY"] = str(lend_key(self.places, job, self._settings.private_key))
         return environment
 
     # -- the hub's side

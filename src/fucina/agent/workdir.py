@@ -72,6 +72,40 @@ def place(places: Places, job: ClaimedJob, *, fetch: Fetch) -> Path:
     return workdir
 
 
+def lend_key(places: Places, job: ClaimedJob, key: Path) -> Path:
+    """The signing key as the job finds it: a copy that only the job's user reads, where that is another user.
+
+    Raises BadJob when there is no key.
+    """
+    try:
+        data = key.read_bytes()
+    except OSError as error:
+        raise BadJob(
+            f"This site cannot sign releases: {key} cannot be read ({error.strerror}).",
+            hint="Set FUCINA_SIGNING_KEY of the agent to a key that the hub knows.",
+        ) from error
+    if not job.spec.user:
+        return key
+    lent = _lent_key(places, job)
+    with acting_as(job.spec.user):
+        lent.unlink(missing_ok=True)
+        descriptor = os.open(lent, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+    return lent
+
+
+def take_key_back(places: Places, job: ClaimedJob) -> None:
+    """Remove the copy that was lent."""
+    if job.spec.user:
+        with acting_as(job.spec.user):
+            _lent_key(places, job).unlink(missing_ok=True)
+
+
+def _lent_key(places: Places, job: ClaimedJob) -> Path:
+    return places.run_folder(job) / ".signing.key"
+
+
 def spec_at(job: ClaimedJob, workdir: Path, environment: dict[str, str], depends_on: tuple[str, ...] = ()) -> JobSpec:
     """The job as the executor gets it."""
     return job.spec.model_copy(
