@@ -74,6 +74,8 @@ class World:
         site = slurm_site("local", slurm=slurm)
         site = site.model_copy(update={"partitions": (site.partitions[0].model_copy(update={"id": "cpu"}),)})
         settings = Settings(home=self.folder / "site-home")
+        settings.private_key.parent.mkdir(parents=True, exist_ok=True)
+        settings.private_key.write_text("key")
         arguments = {"pace": ALWAYS, **changes}
         self.agent = Agent(door=door, executor=self.cluster, settings=settings, site=site, **arguments)
         return self.agent
