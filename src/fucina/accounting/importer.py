@@ -144,7 +144,8 @@ class Importer:
             return
         known_until = self._send(()).known_until
         known_us = microseconds(known_until) if known_until else 0
-        if known_us < last_us:
+        # The hub's answer has whole milliseconds.
+        if known_us < last_us // 1000 * 1000:
             with self._state.transaction():
                 done.num_sent_again = self._state.forget_sent(after_us=known_us)
             logger.warning("the hub lacks usage read after %s: %d jobs again", known_until, done.num_sent_again)

@@ -14,6 +14,7 @@ from fucina.client.wire import (
     StartedRequest,
 )
 from fucina.client.wire_accounting import UsageAnswer, UsageRequest
+from fucina.client.wire_site import AccountsAnswer
 
 
 class AgentDoor(Door):
@@ -22,6 +23,10 @@ class AgentDoor(Door):
     def claim(self, request: ClaimRequest) -> ClaimAnswer:
         """Jobs to run; those claimed before but never started come again."""
         return self.post(ClaimAnswer, "/agent/claim", request)
+
+    def accounts(self) -> AccountsAnswer:
+        """Accounts, users and limits that the site should have."""
+        return self.get(AccountsAnswer, "/agent/accounts")
 
     def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
         """Say which jobs are looked after; hear which to cancel."""

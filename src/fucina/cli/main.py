@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import environment_commands, ledger_commands
+from fucina.cli import environment_commands, ledger_commands, site_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
+app.add_typer(site_commands.app, name="site")
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run; `last` is your newest.")]
 
@@ -238,15 +239,32 @@ def verify(
 
 
 @app.command()
-def agent(form: FormatOption = Format.TEXT) -> None:
-    """Run the agent of this machine's site; SIGTERM has running jobs save their state and stop."""
-    from fucina.cli.agents import run_agent
+def agent(
+    form: FormatOption = Format.TEXT,
+    site_file: Annotated[
+        Path | None, typer.Option("--site-file", help="The site to serve; that of the network file when left out.")
+    ] = None,
+    drain: Annotated[bool, typer.Option("--drain", help="Take nothing new, finish what is there, then leave.")] = False,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Serve only your own runs, with your own token and Slurm account.")
+    ] = False,
+    project: Annotated[str, typer.Option(help="Personal: reference of the project that you bring time to.")] = "",
+    hours: Annotated[float | None, typer.Option(help="Personal: GPU-hours that you were given in all.")] = None,
+) -> None:
+    """Run the agent of a site; SIGTERM has local jobs save their state and stop, SIGUSR1 drains."""
+    from fucina.cli.agents import agent_token, register_personal, run_agent, site_of
+    from fucina.cli.runs import token_of
     from fucina.config import load_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with speaking(form):
-        run_agent(load_settings())
+        settings = load_settings()
+        site = site_of(settings, site_file)
+        if personal:
+            site = register_personal(settings, site, token=token_of(settings), project=project, gpu_hours=hours)
+            settings = settings.model_copy(update={"token": ""})
+        run_agent(settings, token=agent_token(settings, site), site=site, personal=personal, drain=drain)
 
 
 @app.command()

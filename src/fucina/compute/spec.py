@@ -29,7 +29,7 @@ FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.TIMED_OUT, JobS
 
 _LIVE = {JobState.RUNNING, JobState.UNKNOWN, *FINAL}
 MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
+    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.CLAIMED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset({JobState.CLAIMED, JobState.CANCELLED}),
     JobState.CLAIMED: frozenset({JobState.QUEUED, *_LIVE}),
     JobState.RUNNING: frozenset({JobState.CLAIMED, JobState.QUEUED, JobState.UNKNOWN, *FINAL}),

@@ -159,6 +159,8 @@ class SlurmSite(_Fact):
     """How long before its time limit a job is told to save its state."""
     offline: bool = True
     """Whether compute nodes have no internet."""
+    min_uid: int = Field(default=1000, ge=1)
+    """Site mode runs no job as a user with a lower number, whatever the hub says."""
     interconnect: str = ""
     """Network interface for the rendezvous of a training job over several nodes; empty lets the library choose."""
 
@@ -183,6 +185,8 @@ class Site(_Fact):
     """Needed where the executor is `slurm`."""
     partitions: tuple[Partition, ...] = Field(min_length=1)
     maintenance: tuple[Maintenance, ...] = ()
+    user_commands: tuple[str, ...] = ()
+    """Programs that jobs of a person's own may start, by name; `*` allows all. Stages are always allowed."""
     sensitivity: str = "public"
     """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
 
@@ -201,6 +205,26 @@ class NetworkFile(_Fact):
     valid_from: date
     sources: tuple[str, ...] = ()
     sites: tuple[Site, ...]
+
+
+def load_site(path: Path) -> Site:
+    """The one site of a site file. Raises BadSiteFile, which names every fault."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSiteFile(
+            f"{path} cannot be read: {error.strerror}.", hint="Write one: fucina site template."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadSiteFile(f"{path} is not YAML: {error}", hint="Compare it with `fucina site template`.") from error
+    try:
+        site = Site.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(str(p) for p in f['loc']) or 'file'}: {f['msg']}" for f in error.errors())
+        raise BadSiteFile(f"{path}: {faults}", hint="Compare it with `fucina site template`.") from error
+    if site.executor == "slurm" and site.slurm is None:
+        raise BadSiteFile(f"{path}: executor is slurm, but there is no section `slurm`.", hint="Add it.")
+    return site
 
 
 def load_network(path: Path | None = None) -> NetworkFile:

@@ -21,6 +21,7 @@ from fucina.client.wire import (
     StartedRequest,
 )
 from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
+from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
 from fucina.errors import ErrorBody
@@ -30,6 +31,7 @@ from fucina.hub.compute.models import Artifact, Job, LineRun, Project
 from fucina.hub.data.actions import register_dataset_version
 from fucina.hub.people.models import Membership
 from fucina.hub.registry.actions import register_release
+from fucina.network.spec import load_network
 from tests.hub.conftest import (
     DOCUMENT,
     DOCUMENT_SHA256,
@@ -146,6 +148,18 @@ ROUTES: dict[str, Route] = {
     "GET /releases/{release}": Route(),
     "GET /releases/{release}/files/README.md": Route(),
     "GET /releases/{release}/archive": Route(),
+    "POST /sites": Route(ok=403, dag=403, call=lambda world: as_json(SiteRequest(site=load_network().sites[0]))),
+    "POST /sites/personal": Route(
+        call=lambda world: as_json(
+            PersonalSiteRequest(site=load_network().sites[0], project=world.project, gpu_hours=1)
+        )
+    ),
+    "GET /sites/local/users": Route(ok=403, dag=403),
+    "POST /sites/local/users": Route(
+        ok=403, dag=403, call=lambda world: as_json(UserRequest(person="ada", unix_user="ada"))
+    ),
+    "POST /sites/local/drain": Route(ok=403, dag=403, call=lambda world: as_json(DrainRequest(drain=True))),
+    "GET /agent/accounts": Route(**AGENT_LIST),
     "POST /agent/claim": Route(**AGENT_LIST, call=lambda world: as_json(ClaimRequest(num_slots=1, num_gpus=1))),
     "POST /agent/heartbeat": Route(**AGENT_LIST, call=lambda world: as_json(HeartbeatRequest(version="0"))),
     "POST /agent/usage": Route(**AGENT_LIST, call=lambda world: as_json(UsageRequest(records=()))),
@@ -164,6 +178,9 @@ ROUTES: dict[str, Route] = {
     ),
 }
 """Every route; a path names what it is about by `{application}`, `{project}` and so on."""
+
+AS_MEMBER = {"POST /runs", "POST /sites/personal"}
+"""Routes that name a project in their body."""
 
 SCHEMA_PATHS = {
     "ref": ("application", "project", "run", "release", "job", "allocation", "refund"),
@@ -323,13 +340,13 @@ def test_another_sites_agent_gets_no_job(world, stranger):
     client = with_token(stranger.secret)
     body = as_json(HeartbeatRequest(version="0", jobs=(world.job,)))
     assert send(client, "POST /agent/claim", world).json() == {"jobs": []}
-    assert send(client, "POST /agent/heartbeat", world, **body).json() == {"cancel": [], "forget": [world.job]}
+    assert send(client, "POST /agent/heartbeat", world, **body).json()["forget"] == [world.job]
 
 
 def test_an_officer_sees_applications_and_nothing_of_the_project(world, as_bruno):
     for route in through("person"):
         response = send(as_bruno, route, world)
-        if any("{" + name + "}" in route for name in ("project", "run", "release")) or route == "POST /runs":
+        if any("{" + name + "}" in route for name in ("project", "run", "release")) or route in AS_MEMBER:
             assert (route, response.status_code) == (route, 404)
         else:
             assert response.status_code in {200, 403, 409}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fucina.compute.slurm.rows import Listing, parse
 
-_FIELDS = ("Cluster", "Account", "ParentName", "User", "Partition", "GrpTRESMins", "QOS", "DefaultQOS")
+_FIELDS = ("Cluster", "Account", "ParentName", "User", "Partition", "GrpTRESMins", "QOS", "DefaultQOS", "MaxSubmitJobs")
 CLEAR = -1
 """A limit of this value is no limit."""
 
@@ -27,6 +27,8 @@ class Association:
     """Limits by resource, as `gres/gpu`, in minutes."""
     qos: tuple[str, ...] = ()
     default_qos: str = ""
+    max_submit: int | None = None
+    """Jobs that may be in the queue at once; None where there is no limit."""
 
 
 def show_argv(*, cluster: str, account: str = "", user: str = "") -> list[str]:
@@ -70,13 +72,19 @@ def limit_argv(*, cluster: str, account: str, tres: str, minutes: int) -> list[s
     return ["sacctmgr", "--immediate", "modify", "account", *where, "set", f"GrpTRESMins={tres}={minutes}"]
 
 
+def max_submit_argv(*, cluster: str, account: str, user: str, num_jobs: int) -> list[str]:
+    """Limit how many jobs a user may have in the queue of an account; 0 lets none in, CLEAR lifts the limit."""
+    where = ["where", f"name={user}", f"account={account}", f"cluster={cluster}"]
+    return ["sacctmgr", "--immediate", "modify", "user", *where, "set", f"MaxSubmitJobs={num_jobs}"]
+
+
 def nothing_changed(text: str) -> bool:
     """Whether `sacctmgr` says, with whatever exit status, that all is already so."""
     return "Nothing new added" in text or "already exists" in text or "Nothing modified" in text
 
 
 def _row(cells: Sequence[str]) -> Association:
-    cluster, account, parent, user, partition, limits, qos, default_qos = cells
+    cluster, account, parent, user, partition, limits, qos, default_qos, max_submit = cells
     minutes = (pair.rpartition("=") for pair in limits.split(",") if pair)
     return Association(
         cluster=cluster,
@@ -87,4 +95,5 @@ def _row(cells: Sequence[str]) -> Association:
         tres_minutes={name: int(value) for name, _, value in minutes},
         qos=tuple(word for word in qos.split(",") if word),
         default_qos=default_qos,
+        max_submit=int(max_submit) if max_submit else None,
     )

@@ -44,7 +44,8 @@ class Mode(_Fact):
     name: dict[str, str]
     """By language."""
     valid_from: date
-    decision: Literal["automatic", "manual"]
+    decision: Literal["automatic", "manual", "brought"]
+    """`brought`: nobody decides, since a person declares time that others gave them; it cannot be applied for."""
     max_gpu_hours: float | None = Field(default=None, gt=0)
     """Per project; None where nobody published a limit."""
     site: str = ""

@@ -57,7 +57,9 @@ def _lock(allocation: Allocation) -> Allocation:
 
 
 @transaction.atomic
-def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime, slurm_account: str = "") -> Allocation:
+def allocate(
+    *, grant: Grant, partition: Partition, by: Actor, at: datetime, slurm_account: str = "", note: str = ""
+) -> Allocation:
     """Put granted time on a partition; the same grant twice is one allocation.
 
     The site's scheduler charges `slurm_account`, or an account of the allocation's own name.
@@ -74,7 +76,7 @@ def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime, slu
         },
     )
     if created:
-        entry = allocation.entries.create(kind=Kind.GRANT, gpu_s=grant.gpu_s, at=at, note=f"Grant {grant.ref}")
+        entry = allocation.entries.create(kind=Kind.GRANT, gpu_s=grant.gpu_s, at=at, note=note or f"Grant {grant.ref}")
         record(by, "accounting.grant", allocation, at=at, data={"gpu_s": entry.gpu_s})
     return allocation
 

@@ -3,7 +3,7 @@
 from ninja import NinjaAPI
 
 from fucina import __version__
-from fucina.hub.api import access, accounting, accounting_agent, agent, factory, projects, releases, runs
+from fucina.hub.api import access, accounting, accounting_agent, agent, factory, projects, releases, runs, sites
 from fucina.hub.api.doors import AgentDoor, PersonDoor, StrictParser
 from fucina.hub.api.errors import handle_errors
 
@@ -16,5 +16,6 @@ api.add_router("", accounting.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)
 api.add_router("/releases", releases.router, auth=_person)
+api.add_router("/sites", sites.router, auth=_person)
 api.add_router("/agent", agent.router, auth=AgentDoor())
 api.add_router("/agent", accounting_agent.router, auth=AgentDoor())

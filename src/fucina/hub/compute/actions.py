@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from fucina.client.wire import RunRequest, RunSource
 from fucina.compute.spec import FINAL, JobState
@@ -78,7 +79,7 @@ def start_run(*, project: Project, request: RunRequest, by: Person, at: datetime
     _check_project(project, request)
     _check_sources(project, request.sources)
     ref = new_ref("run")
-    allocation, planned = _place(project, request, ref=ref)
+    allocation, planned = _place(project, request, ref=ref, by=by)
     run = LineRun.objects.create(
         ref=ref,
         project=project,
@@ -131,13 +132,15 @@ def _check_sources(project: Project, sources: Sequence[RunSource]) -> None:
         )
 
 
-def _place(project: Project, request: RunRequest, *, ref: str) -> tuple[Allocation, tuple[PlannedStage, ...]]:
+def _place(
+    project: Project, request: RunRequest, *, ref: str, by: Person
+) -> tuple[Allocation, tuple[PlannedStage, ...]]:
     """The allocation with the most time left that covers the run, and the run planned on it."""
     site = request.spec.compute.site
     rows = (
         Allocation.objects.of_project(project.organisation, project.name).filter(site__agents__isnull=False).distinct()
     )
-    rows = rows.select_related("partition__site")
+    rows = rows.filter(Q(site__owner__isnull=True) | Q(site__owner=by)).select_related("partition__site")
     allocations = list(rows if site == "auto" else rows.filter(site__name=site))
     if not allocations:
         where = "a site with an agent" if site == "auto" else f"site {site}, or that site has no agent"

@@ -6,7 +6,7 @@ from fucina.accounting.usage import UsageRecord
 from fucina.compute.spec import FINAL, JobReport, JobState, check_move
 from fucina.errors import ErrorBody
 from fucina.hub.accounting.actions import settle
-from fucina.hub.compute.models import EventKind, Job, JobEvent, LineRun
+from fucina.hub.compute.models import LIVE, EventKind, Job, JobEvent, LineRun
 from fucina.hub.people.actions import Actor
 
 
@@ -60,6 +60,10 @@ def go_on(run: LineRun, *, by: Actor, at: datetime) -> None:
         waiting = job.job_state in {JobState.BLOCKED, JobState.QUEUED}
         if waiting and stopped_by is not None:
             cancel_unstarted(job, reason=f"Stage {stopped_by.stage} was {_past(stopped_by)}.", by=by, at=at)
+        elif stopped_by is not None and job.job_state in LIVE and job.cancel_asked_at is None:
+            # Handed out with the stage that did not succeed: its agent ends it.
+            job.cancel_asked_at = at
+            job.save(update_fields=["cancel_asked_at"])
         elif waiting and all(earlier.job_state is JobState.SUCCEEDED for earlier in jobs[: job.position]):
             move(job, to=JobState.QUEUED, reason="", at=at)
     _update_state(run, jobs, at=at)

@@ -12,16 +12,20 @@ from fucina.client.wire import ClaimedJob, HeartbeatAnswer, RunSource
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import FINAL, JobReport, JobState
 from fucina.errors import BadInput
+from fucina.hub.compute.accounts import account_name
 from fucina.hub.compute.events import cancel_unstarted, close, go_on, move
 from fucina.hub.compute.models import LIVE, EventKind, Job, JobEvent, LineRun
 from fucina.hub.network.actions import note_seen
-from fucina.hub.network.models import Agent
+from fucina.hub.network.models import Agent, SiteAccount
 from fucina.hub.people.actions import Rule, record
 from fucina.hub.people.visible import get_visible
 from fucina.line.spec import StageName
 
 GRACE = timedelta(seconds=60)
 """How long after a hand-over a heartbeat may still lack the job."""
+
+WAITING = frozenset({JobState.BLOCKED, JobState.QUEUED})
+"""States in which no agent has a job."""
 
 SILENCE = timedelta(minutes=10)
 """After so long without a heartbeat nobody can say how an agent's jobs are."""
@@ -46,28 +50,40 @@ def _locked(agent: Agent, ref: str) -> Job:
 
 
 def _claimable(agent: Agent) -> models.QuerySet[Job]:
-    rows = Job.objects.filter(state=JobState.QUEUED, run__allocation__site=agent.site)
+    """Queued at the agent's site; at a personal site those of its owner, at a Slurm site those who have a user."""
+    site = agent.site
+    rows = Job.objects.filter(state=JobState.QUEUED, run__allocation__site=site)
+    if site.owner_id is not None:
+        rows = rows.filter(run__created_by=site.owner_id)
+    elif site.executor == "slurm":
+        rows = rows.filter(run__created_by__in=SiteAccount.objects.filter(site=site).values("person"))
     return rows.order_by("run__created_at", "run_id", "position")
 
 
-def _handed_out(agent: Agent) -> models.QuerySet[Job]:
-    """Claimed by this agent, which never said that it started them."""
-    return Job.objects.filter(
-        agent=agent, state=JobState.CLAIMED, accepted_at__isnull=True, cancel_asked_at__isnull=True
-    ).order_by("claimed_at", "pk")
+def _handed_out(agent: Agent, *, recover: bool = False) -> models.QuerySet[Job]:
+    """Claimed by this agent, which never said that it started them; with `recover` all that it should have."""
+    rows = Job.objects.filter(agent=agent, state__in=LIVE)
+    if not recover:
+        rows = rows.filter(state=JobState.CLAIMED, accepted_at__isnull=True, cancel_asked_at__isnull=True)
+    return rows.order_by("claimed_at", "pk")
 
 
-def claim(*, agent: Agent, num_slots: int, num_gpus: int, at: datetime) -> tuple[ClaimedJob, ...]:
+def claim(
+    *, agent: Agent, num_slots: int, num_gpus: int, at: datetime, chains: bool = False, recover: bool = False
+) -> tuple[ClaimedJob, ...]:
     """Queued jobs of the agent's site that fit, oldest run first, after those that it claimed before and never started.
 
-    An agent that finds nothing costs two reads and no lock.
+    With `chains` the later stages of a run come with its first, and count as one. An agent that finds nothing costs
+    two reads and no lock.
     """
-    if not _handed_out(agent).exists() and (
+    if agent.site.draining:
+        num_slots = 0
+    if not _handed_out(agent, recover=recover).exists() and (
         num_slots == 0 or not _claimable(agent).filter(num_gpus__lte=num_gpus).exists()
     ):
         return ()
     with transaction.atomic():
-        jobs = list(_handed_out(agent).select_related("run"))
+        jobs = list(_handed_out(agent, recover=recover).select_related("run__allocation__partition__site"))
         slots = num_slots - len(jobs)
         gpus = num_gpus - sum(job.num_gpus for job in jobs)
         for candidate in _claimable(agent).filter(num_gpus__lte=max(gpus, 0))[: 2 * max(slots, 0)]:
@@ -75,31 +91,57 @@ def claim(*, agent: Agent, num_slots: int, num_gpus: int, at: datetime) -> tuple
                 slots -= 1
                 gpus -= job.num_gpus
                 jobs.append(job)
-    return tuple(_claimed(job) for job in jobs)
+                jobs += _followers(job, agent=agent, at=at) if chains else []
+    users = dict(SiteAccount.objects.filter(site=agent.site).values_list("person", "unix_user"))
+    return tuple(_claimed(job, user=users.get(job.run.created_by_id, "")) for job in jobs)
+
+
+def _followers(first: Job, *, agent: Agent, at: datetime) -> list[Job]:
+    """Hand the run's waiting stages to the agent that has just claimed the first. The run is locked."""
+    waiting = first.run.jobs.filter(state=JobState.BLOCKED, position__gt=first.position).order_by("position")
+    jobs = list(waiting.select_related("run__allocation__partition__site"))
+    for job in jobs:
+        _give(job, agent=agent, reason="Waits for the stage before.", at=at)
+    return jobs
+
+
+def _give(job: Job, *, agent: Agent, reason: str, at: datetime) -> None:
+    job.agent = agent
+    job.claimed_at = at
+    job.save(update_fields=["agent", "claimed_at"])
+    move(job, to=JobState.CLAIMED, reason=reason, at=at)
+    record(agent, "compute.claim", job, at=at)
 
 
 def _hand_out(candidate: Job, *, agent: Agent, at: datetime) -> Job | None:
     """Give a queued job to the agent, unless another call was faster."""
     run = LineRun.objects.select_for_update(skip_locked=True).filter(pk=candidate.run_id).first()
-    job = Job.objects.select_related("run").get(pk=candidate.pk)
+    job = Job.objects.select_related("run__allocation__partition__site").get(pk=candidate.pk)
     if run is None or job.job_state is not JobState.QUEUED:
         return None
-    job.agent = agent
-    job.claimed_at = at
-    job.save(update_fields=["agent", "claimed_at"])
-    move(job, to=JobState.CLAIMED, reason="", at=at)
-    record(agent, "compute.claim", job, at=at)
+    _give(job, agent=agent, reason="", at=at)
     go_on(run, by=agent, at=at)
     return job
 
 
-def _claimed(job: Job) -> ClaimedJob:
+def _claimed(job: Job, *, user: str) -> ClaimedJob:
+    """The job as the agent gets it; a scheduler also hears where it runs, as whom, and who pays."""
+    site = job.run.allocation.site
+    spec = job.parsed_spec
+    if site.executor == "slurm":
+        spec = spec.model_copy(
+            update={
+                "partition": job.run.allocation.partition.name,
+                "account": account_name(job.run.allocation),
+                "user": "" if site.owner_id else user,
+            }
+        )
     sources = job.run.sources if job.stage == StageName.PREPARE else []
     return ClaimedJob(
         ref=job.ref,
         run=job.run.ref,
         stage=StageName(job.stage),
-        spec=job.parsed_spec,
+        spec=spec,
         input=job.parsed_input,
         sources=tuple(RunSource.model_validate(source) for source in sources),
     )
@@ -195,13 +237,18 @@ def finish(
 
 
 @transaction.atomic
-def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime) -> HeartbeatAnswer:
+def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime, serial: int = 0) -> HeartbeatAnswer:
     """Compare what the agent looks after with what the hub believes.
 
     A job that the agent lost is handed out again under its old key; one that it lost and that should end is ended here.
+    One that the agent has and that the hub believes to be waiting, as after a restore from a backup, is the agent's.
     """
-    note_seen(agent=agent, version=version, at=at)
+    note_seen(agent=agent, version=version, serial=serial, at=at)
     looked_after = set(refs)
+    for job in Job.objects.filter(
+        ref__in=looked_after, agent__isnull=True, state__in=WAITING, run__allocation__site=agent.site
+    ):
+        _adopt(agent, job.ref, at=at)
     mine = list(Job.objects.filter(agent=agent, state__in=LIVE).order_by("pk"))
     for job in mine:
         if job.ref not in looked_after:
@@ -211,7 +258,23 @@ def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime) 
     return HeartbeatAnswer(
         cancel=tuple(job.ref for job in mine if job.cancel_asked_at is not None and job.ref in looked_after),
         forget=tuple(sorted(looked_after - {job.ref for job in mine})),
+        serial=agent.serial,
+        restored_at=agent.restored_at,
+        drain=agent.site.draining,
     )
+
+
+def _adopt(agent: Agent, ref: str, *, at: datetime) -> None:
+    run_id = Job.objects.get(ref=ref).run_id
+    LineRun.objects.select_for_update().get(pk=run_id)
+    job = Job.objects.select_related("run__allocation__site").get(ref=ref)
+    owner = agent.site.owner_id
+    if job.agent_id is not None or job.job_state not in WAITING or owner not in {None, job.run.created_by_id}:
+        return
+    job.accepted_at = at
+    job.save(update_fields=["accepted_at"])
+    _give(job, agent=agent, reason="", at=at)
+    go_on(job.run, by=agent, at=at)
 
 
 def _lost(agent: Agent, ref: str, *, at: datetime) -> None:

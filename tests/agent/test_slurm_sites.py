@@ -1,0 +1,110 @@
+"""Whole runs on real Slurm clusters, in site mode as a mapped user and in personal mode without privileges."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.agent.slurm_world import World, new_folder, project_for
+from tests.line.factory import tiny_project, wait_for
+
+pytestmark = [pytest.mark.slurm, pytest.mark.slow]
+
+
+@pytest.fixture
+def world(slurm_lab):
+    folder = new_folder()
+    world = World(slurm_lab, folder)
+    world.factory.up()
+    try:
+        yield world
+    finally:
+        world.close()
+        print(world.logs())  # noqa: T201 - shown when the test fails
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sacct(world, cluster, user):
+    """Our jobs of that user as Slurm accounts for them: key, state, seconds, accelerators."""
+    fields = "Comment,State,ElapsedRaw,AllocTRES,Account,User,Submit,Start,End"
+    argv = ["sacct", "-X", "-n", "-P", "-D", "-S", "now-1days", f"--format={fields}", f"--user={user}"]
+    done = world.lab.clusters[cluster].run_as("root", argv)
+    rows = [line.split("|") for line in done.stdout.splitlines()]
+    return [row for row in rows if row[0].startswith("fucina:")]
+
+
+def gpus(tres):
+    return next((int(part.split("=")[1]) for part in tres.split(",") if part.startswith("gres/gpu=")), 0)
+
+
+def start_run(world, site, folder):
+    project = tiny_project(folder, text=project_for(site))
+    return json.loads(world.cli("run", str(project), "--no-wait", "--format", "json"))["ref"]
+
+
+def info(world, ref):
+    with world.factory.hub() as hub:
+        return hub.run(ref)
+
+
+def used_gpu_s(world):
+    with world.factory.hub() as hub:
+        return hub.projects()[0].used_gpu_s, hub.projects()[0].held_gpu_s
+
+
+def open_project(world, folder):
+    """A granted project; returns its reference."""
+    project = tiny_project(folder)
+    world.cli("organisation", "Officine Esempio")
+    world.cli("apply", str(project), "--hours", "2")
+    return json.loads(world.cli("projects", "--format", "json"))[0]["ref"]
+
+
+def test_a_run_in_site_mode_as_the_mapped_user(world, tmp_path):
+    open_project(world, tmp_path / "apply")
+    site = world.site_file("alpha")
+    world.cli("site", "register", str(site))
+    world.allocate("alpha")
+    world.cli("site", "map-user", "alpha", world.operator, "alice")
+    world.share_key()
+    world.start_agent("--site-file", str(site))
+    ref = start_run(world, "alpha", tmp_path / "run")
+    wait_for(lambda: info(world, ref).jobs[1].state == "running", seconds=240)
+    world.kill_agent()
+    world.start_agent("--site-file", str(site))
+    wait_for(lambda: info(world, ref).release != "" or info(world, ref).state in ("failed", "cancelled"), seconds=400)
+    done = info(world, ref)
+    assert done.state == "succeeded", [(job.stage, job.state, job.reason) for job in done.jobs]
+    assert not list((world.folder / "scratch-alpha").rglob(".signing.key"))
+    rows = sacct(world, "alpha", "alice")
+    assert sorted(row[0] for row in rows) == sorted(f"fucina:{ref}.{job.stage}" for job in done.jobs)
+    assert {row[1] for row in rows} == {"COMPLETED"}
+    expected = sum(int(row[2]) * gpus(row[3]) for row in rows)
+    assert expected > 0
+    wait_for(lambda: used_gpu_s(world) == (expected, 0), seconds=150)
+    report = json.loads(world.cli("site", "reconcile", str(site), "--dry-run", "--format", "json"))
+    assert (report["steps"], report["problems"], report["unknown_jobs"]) == ([], [], [])
+    assert {"projx", "projy"} & set(report["unknown_accounts"])
+
+
+def test_a_run_in_personal_mode_without_privileges(world, tmp_path):
+    project = open_project(world, tmp_path / "apply")
+    site = world.site_file("beta", account="projx", owner="bob")
+    home = world.home_for("bob")
+    world.share_key("bob")
+    words = ("--personal", "--site-file", str(site), "--project", project, "--hours", "1")
+    world.start_agent(*words, user="bob", home=home)
+    name = f"beta.{world.operator}"
+    wait_for(lambda: (home / "sites" / name / "journal.db").exists(), seconds=60)
+    ref = start_run(world, name, tmp_path / "run")
+    wait_for(lambda: info(world, ref).jobs[0].state == "running", seconds=240)
+    world.kill_agent()
+    world.start_agent(*words, user="bob", home=home)
+    wait_for(lambda: info(world, ref).release != "" or info(world, ref).state in ("failed", "cancelled"), seconds=400)
+    done = info(world, ref)
+    assert done.state == "succeeded", [(job.stage, job.state, job.reason) for job in done.jobs]
+    rows = sacct(world, "beta", "bob")
+    assert {(row[4], row[5]) for row in rows} == {("projx", "bob")}
+    assert len(rows) == 5
+    expected = sum(int(row[2]) * gpus(row[3]) for row in rows)
+    wait_for(lambda: used_gpu_s(world) == (expected, 0), seconds=150)
