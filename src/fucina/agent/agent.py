@@ -130,7 +130,12 @@ class Agent:
     def _place(self, entry: Entry) -> None:
         job = entry.job
         try:
-            workdir = place(self._root, job, fetch=lambda sha256, path: self._door.fetch_blob(entry.ref, sha256, path))
+            workdir = place(
+                self._root,
+                job,
+                fetch=lambda sha256, path: self._door.fetch_blob(entry.ref, sha256, path),
+                user_jobs=self._site.user_jobs,
+            )
             self._executor.submit(spec_at(job, workdir, self._environment(job.stage)))
         except (Unavailable, NotSignedIn):
             raise
@@ -143,8 +148,10 @@ class Agent:
             return
         self._journal.mark_placed(entry.ref)
 
-    def _environment(self, stage: StageName) -> dict[str, str]:
-        """What a stage may know of this site; the signing key only where a release is signed."""
+    def _environment(self, stage: StageName | None) -> dict[str, str]:
+        """What a job may know of this site; the signing key only where a release is signed."""
+        if stage is None:
+            return {}
         environment = {"FUCINA_HOME": str(self._root), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
         if self._settings.num_threads:
             environment |= {

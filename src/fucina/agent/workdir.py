@@ -32,14 +32,20 @@ class DigestMismatch(BadInput):
 
 
 def workdir_of(root: Path, job: ClaimedJob) -> Path:
-    """Where the job works. Raises BadJob for a run reference that could lead elsewhere."""
+    """Where the job works. Raises BadJob for a reference that could lead elsewhere."""
+    if job.stage is None:
+        if not _REF.match(job.ref) or not _REF.match(job.project):
+            raise BadJob(f"{job.ref!r} is no job reference.", hint="Hub and agent may be of different versions.")
+        return root / "projects" / job.project / "jobs" / job.ref
     if not _REF.match(job.run):
         raise BadJob(f"{job.run!r} is no run reference.", hint="Hub and agent may be of different versions.")
     return root / "runs" / job.run / str(job.stage)
 
 
-def place(root: Path, job: ClaimedJob, *, fetch: Fetch) -> Path:
+def place(root: Path, job: ClaimedJob, *, fetch: Fetch, user_jobs: bool = True) -> Path:
     """Make the working directory complete; may be repeated. Raises BadJob, DigestMismatch, and what `fetch` raises."""
+    if job.stage is None or job.input is None:
+        return _place_own(root, job, fetch=fetch, allowed=user_jobs)
     if tuple(job.spec.command) != ("fucina", "stage", str(job.stage), "."):
         raise BadJob(f"This site runs stages only, not {job.spec.command[0]!r}.", hint="Ask the site to allow it.")
     workdir = workdir_of(root, job)
@@ -59,6 +65,24 @@ def place(root: Path, job: ClaimedJob, *, fetch: Fetch) -> Path:
     return workdir
 
 
+def _place_own(root: Path, job: ClaimedJob, *, fetch: Fetch, allowed: bool) -> Path:
+    """The folder of a job of a person's own, with the files that it was given under their names."""
+    if not allowed:
+        raise BadJob("This site runs stages only, no commands of people's own.", hint="Choose another site.")
+    workdir = workdir_of(root, job)
+    workdir.mkdir(parents=True, exist_ok=True)
+    for source in job.sources:
+        target = workdir / source.name
+        if not target.resolve().is_relative_to(workdir.resolve()) or target.resolve() == workdir.resolve():
+            raise BadJob(f"File {source.name[:80]!r} would lie outside the job's folder.", hint="Rename it.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        blob = _blob(root, source.sha256, source.name, fetch)
+        if not target.exists():
+            # A copy: the job may write into its files, and the blob is shared.
+            shutil.copyfile(blob, target)
+    return workdir
+
+
 def spec_at(job: ClaimedJob, workdir: Path, environment: dict[str, str]) -> JobSpec:
     """The job as the executor gets it."""
     return job.spec.model_copy(
@@ -67,7 +91,20 @@ def spec_at(job: ClaimedJob, workdir: Path, environment: dict[str, str]) -> JobS
 
 
 def _bring(root: Path, workdir: Path, position: int, sha256: str, name: str, fetch: Fetch) -> str:
-    """One input file, kept once per site by digest and linked into the working directory."""
+    """One input file, linked into the working directory."""
+    blob = _blob(root, sha256, name, fetch)
+    relative = f"in/{position:04d}-{name}"
+    target = workdir / relative
+    if not target.exists():
+        try:
+            os.link(blob, target)
+        except OSError:
+            shutil.copyfile(blob, target)
+    return relative
+
+
+def _blob(root: Path, sha256: str, name: str, fetch: Fetch) -> Path:
+    """A file that is kept once per site by digest. Raises DigestMismatch."""
     blob = root / "blobs" / sha256[:2] / sha256
     if not blob.exists():
         blob.parent.mkdir(parents=True, exist_ok=True)
@@ -77,14 +114,7 @@ def _bring(root: Path, workdir: Path, position: int, sha256: str, name: str, fet
             raise DigestMismatch(
                 f"{name} arrived with digest {found[:12]}…, not {sha256[:12]}….", hint="Send the file again."
             )
-    relative = f"in/{position:04d}-{name}"
-    target = workdir / relative
-    if not target.exists():
-        try:
-            os.link(blob, target)
-        except OSError:
-            shutil.copyfile(blob, target)
-    return relative
+    return blob
 
 
 def _with_paths(given: StageInput, brought: Sequence[tuple[str, str]]) -> StageInput:

@@ -12,6 +12,7 @@ from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobReport, JobSpec, JobState
 from fucina.line.spec import ProjectSpec, StageName
 from fucina.line.stage import StageInput
+from fucina.network.broker import Placement
 from fucina.network.status import PartitionStatus
 
 
@@ -90,6 +91,14 @@ class ApplicationInfo(Answer):
     decided_at: AwareDatetime | None = None
 
 
+class GrantShare(Request):
+    """A part of a grant and where it may be used."""
+
+    place: str = Field(min_length=1, max_length=130)
+    """`site/partition`, or a site for its first partition."""
+    gpu_hours: float = Field(gt=0, le=10_000_000)
+
+
 class DecisionRequest(Request):
     """The decision of an access officer."""
 
@@ -97,6 +106,8 @@ class DecisionRequest(Request):
     gpu_hours: float | None = Field(default=None, gt=0)
     """What is granted; None grants what was asked for."""
     reason: str = Field(min_length=3, max_length=4000)
+    split: tuple[GrantShare, ...] = Field(default=(), max_length=50)
+    """Where the time may be used, in parts that add up to the grant; empty leaves the place to the access mode."""
 
 
 class ProjectInfo(Answer):
@@ -189,6 +200,10 @@ class RunInfo(Answer):
     organisation: str
     state: JobState
     site: str
+    partition: str = ""
+    generation: int = 1
+    placement: Placement | None = None
+    """Where it was placed and why."""
     created_at: AwareDatetime
     ended_at: AwareDatetime | None = None
     created_by: str
@@ -250,12 +265,18 @@ class ClaimedJob(Answer):
     """A job handed to an agent; handed again until it says that it started."""
 
     ref: str
-    run: str
-    stage: StageName
+    run: str = ""
+    """Empty for a job of a person's own."""
+    project: str = ""
+    generation: int = 1
+    """Of the run: grows when the run is placed anew, and whoever works for an older one must stop."""
+    stage: StageName | None = None
+    """None for a job of a person's own."""
     spec: JobSpec
-    input: StageInput
+    input: StageInput | None = None
     sources: tuple[RunSource, ...] = ()
-    """Files to fetch by digest before the stage starts; `recipe.sources[i].path` is filled in by the agent."""
+    """Files to fetch by digest before the job starts. The agent fills in a stage's `recipe.sources[i].path`; those of a
+    person's own job lie under their names in its folder."""
 
 
 class ClaimAnswer(Answer):

@@ -180,6 +180,8 @@ class Site(_Fact):
     maintenance: tuple[Maintenance, ...] = ()
     sensitivity: str = "public"
     """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
+    user_jobs: bool = True
+    """Whether people may run commands of their own there, besides stages."""
 
     def partition(self, partition_id: str) -> Partition:
         """The partition of that name. Raises BadSiteFile."""

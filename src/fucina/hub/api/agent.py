@@ -36,7 +36,9 @@ def claim(request: AgentRequest, body: ClaimRequest) -> ClaimAnswer:
 @router.post("/heartbeat", response=HeartbeatAnswer)
 def heartbeat(request: AgentRequest, body: HeartbeatRequest) -> HeartbeatAnswer:
     """Say which jobs are looked after; hear which to cancel or forget."""
-    return jobs.heartbeat(agent=request.auth, version=body.version, refs=body.jobs, at=timezone.now())
+    return jobs.heartbeat(
+        agent=request.auth, version=body.version, refs=body.jobs, partitions=body.partitions, at=timezone.now()
+    )
 
 
 @router.post("/jobs/{ref}/started", response={204: None})

@@ -1,22 +1,24 @@
 """Wire types built from projects, runs and jobs."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Count, OuterRef, Subquery, Sum
 
 from fucina.accounting import usage
 from fucina.client.wire import JobInfo, LedgerLine, LogAnswer, ProgressAnswer, ProjectInfo, RunInfo
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobState
 from fucina.errors import ErrorBody
-from fucina.hub.accounting.models import LedgerEntry, UsageRecord, balance
+from fucina.hub.accounting.models import LedgerTotal, UsageRecord, balance_of
 from fucina.hub.accounting.read import ledger_lines
 from fucina.hub.compute.models import EventKind, Job, JobEvent, LineRun, LineRunQuerySet, Project
 from fucina.hub.data.storage import hub_folder
 from fucina.hub.people.models import Person
 from fucina.hub.people.visible import get_visible
 from fucina.line.spec import StageName
+from fucina.network.broker import Placement
 
 MAX_LOG_BYTES = 16 * 2**20
 """A job's log is kept up to here."""
@@ -29,21 +31,38 @@ PROGRESS_PIECE_LINES = 5_000
 
 def project_info(project: Project) -> ProjectInfo:
     """A project with its balance."""
-    sums = balance(LedgerEntry.objects.of_project(project.organisation, project.name))
-    return ProjectInfo(
-        ref=project.ref,
-        name=project.name,
-        organisation=project.organisation.name,
-        purpose=project.purpose,
-        num_runs=project.runs.count(),
-        **sums._asdict(),
+    return project_infos([project])[0]
+
+
+def project_infos(projects: Iterable[Project]) -> list[ProjectInfo]:
+    """Projects with their balances, in two queries."""
+    projects = list(projects)
+    num_runs = dict(LineRun.objects.filter(project__in=projects).values_list("project").annotate(n=Count("pk")))
+    sums: defaultdict[tuple[int, str], dict[str, int]] = defaultdict(dict)
+    rows = LedgerTotal.objects.filter(
+        allocation__grant__organisation__in={project.organisation_id for project in projects},
+        allocation__grant__project__in={project.name for project in projects},
     )
+    keys = ("allocation__grant__organisation", "allocation__grant__project", "kind")
+    for organisation, name, kind, total in rows.order_by().values_list(*keys).annotate(total=Sum("gpu_s")):
+        sums[organisation, name][kind] = total
+    return [
+        ProjectInfo(
+            ref=project.ref,
+            name=project.name,
+            organisation=project.organisation.name,
+            purpose=project.purpose,
+            num_runs=num_runs.get(project.pk, 0),
+            **balance_of(sums[project.organisation_id, project.name])._asdict(),
+        )
+        for project in projects
+    ]
 
 
 def projects(person: Person) -> list[ProjectInfo]:
     """Every project that this person may see, by organisation and name."""
     rows = Project.objects.visible_to(person).select_related("organisation").order_by("organisation__name", "name")
-    return [project_info(row) for row in rows]
+    return project_infos(rows)
 
 
 def find_project(ref: str, *, person: Person) -> Project:
@@ -64,7 +83,9 @@ def find_run(ref: str, *, person: Person) -> LineRun:
 def visible_runs(person: Person) -> LineRunQuerySet:
     """Rows that this person may see, newest first, with what `run_info` needs."""
     rows = LineRun.objects.visible_to(person)
-    return rows.select_related("project__organisation", "allocation__site", "created_by").order_by("-created_at", "-pk")
+    return rows.select_related("project__organisation", "allocation__partition__site", "created_by").order_by(
+        "-created_at", "-pk"
+    )
 
 
 def find_job(run: LineRun, stage: StageName) -> Job:
@@ -99,8 +120,9 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     by_run: dict[int, list[JobInfo]] = {row.pk: [] for row in rows}
     problems = {row.pk: ErrorBody.model_validate(row.problem) for row in rows if row.problem}
     for job in jobs:
-        problem = problems.get(job.run_id) if job.stage == StageName.RELEASE else None
-        by_run[job.run_id].append(_job_info(job, used=used, newest=newest, problem=problem))
+        run_id = job.run_id or 0
+        problem = problems.get(run_id) if job.stage == StageName.RELEASE else None
+        by_run[run_id].append(_job_info(job, used=used, newest=newest, problem=problem))
     return [
         RunInfo(
             ref=row.ref,
@@ -108,7 +130,10 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
             project_name=row.project.name,
             organisation=row.project.organisation.name,
             state=JobState(row.state),
-            site=row.allocation.site.name,
+            site=row.allocation.partition.site.name,
+            partition=row.allocation.partition.name,
+            generation=row.generation,
+            placement=Placement.model_validate(row.placement) if row.placement else None,
             created_at=row.created_at,
             ended_at=row.ended_at,
             created_by=row.created_by.username,
@@ -146,6 +171,7 @@ def _job_info(
         cpu_s=record.cpu_s if record and ran else None,
         gpu_s=record.gpu_s if record and ran else None,
         max_rss_bytes=record.max_rss_bytes if record and ran else None,
+        exit_code=job.exit_code,
         num_attempts=job.num_attempts,
         progress=newest.get(job.pk),
     )

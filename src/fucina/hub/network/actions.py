@@ -1,5 +1,6 @@
 """Everything that is written about sites."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from fucina.hub.network.models import Agent, Partition, Site
 from fucina.hub.people.actions import Actor, issue_token, record
 from fucina.hub.people.models import Scope
 from fucina.network import spec
+from fucina.network.status import PartitionStatus
 
 
 class IssuedAgent(NamedTuple):
@@ -41,6 +43,14 @@ def register_agent(*, site: Site, by: Actor, at: datetime) -> IssuedAgent:
     agent = Agent.objects.create(site=site, token=issued.token)
     record(by, "network.register_agent", agent, at=at, data={"site": site.name})
     return IssuedAgent(agent, issued.secret)
+
+
+def note_partitions(*, site: Site, statuses: Sequence[PartitionStatus], at: datetime) -> None:
+    """Keep what the agent saw of its site; a partition that the site does not have is passed over."""
+    for status in statuses:
+        Partition.objects.filter(site=site, name=status.partition).update(
+            status=status.model_dump(mode="json"), status_at=at
+        )
 
 
 def note_seen(*, agent: Agent, version: str, at: datetime) -> None:

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from fucina.client.wire import LedgerLine, ProjectInfo
 from fucina.errors import FactoryError
 from fucina.hub.compute.models import LineRun
-from fucina.hub.compute.read import find_project, ledger, project_info
+from fucina.hub.compute.read import find_project, ledger, project_info, project_infos
 from fucina.hub.people.actions import create_organisation
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.forms import OrganisationForm
 from fucina.hub.portal.paging import Turn, turn_to
-from fucina.hub.portal.rows import project_infos, project_rows, run_rows
+from fucina.hub.portal.rows import project_rows, run_rows
 
 NEWEST_RUNS = 20
 
@@ -27,7 +27,7 @@ NEWEST_RUNS = 20
 class ProjectsPage:
     """A page of projects."""
 
-    projects: tuple[ProjectInfo, ...]
+    projects: Sequence[ProjectInfo]
     turn: Turn
 
 
