@@ -19,14 +19,14 @@ from fucina import __version__
 from fucina.accounting.usage import UsageRecord, used_gpu_s
 from fucina.agent.door import AgentDoor
 from fucina.agent.journal import Entry, Journal
-from fucina.agent.workdir import place, spec_at, workdir_of
+from fucina.agent.workdir import own_outputs, place, spec_at, workdir_of
 from fucina.client.wire import ClaimRequest, FinishedRequest, HeartbeatRequest, ProgressRequest, StartedRequest
 from fucina.compute.executor import Executor
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobReport, JobState
 from fucina.config import Settings
-from fucina.errors import ErrorBody, FactoryError, NotSignedIn, Unavailable
-from fucina.line.digests import tree_digests
+from fucina.errors import BadInput, ErrorBody, FactoryError, NotSignedIn, Unavailable
+from fucina.line.digests import sha256_file, tree_digests
 from fucina.line.spec import StageName
 from fucina.line.stage import ERROR_FILE, OUT, PROGRESS_FILE, RECORD_FILE
 from fucina.network.spec import Site
@@ -180,6 +180,8 @@ class Agent:
             return False
         if report.state is JobState.SUCCEEDED and entry.job.stage is StageName.RELEASE:
             self._send_artifacts(entry, workdir)
+        elif entry.job.stage is None:
+            self._send_own_outputs(entry, workdir)
         self._finish(entry, report)
         return True
 
@@ -220,10 +222,20 @@ class Agent:
         for path, sha256 in tree_digests(bundle).items():
             self._door.put_artifact(entry.ref, path, bundle / path, sha256=sha256)
 
+    def _send_own_outputs(self, entry: Entry, workdir: Path) -> None:
+        """What a job of a person's own left in `out/` travels to the hub; what the hub refuses is logged and left."""
+        for path, file in own_outputs(workdir / OUT).items():
+            try:
+                self._door.put_artifact(entry.ref, path, file, sha256=sha256_file(file))
+            except BadInput as error:
+                logger.warning("job %s: %s stays at the site: %s", entry.ref, path, error.message)
+
     def _finish(self, entry: Entry, report: JobReport) -> None:
         workdir = workdir_of(self._root, entry.job)
-        record = _read(StageRecord, workdir / RECORD_FILE) if report.state is JobState.SUCCEEDED else None
-        if report.state is not JobState.SUCCEEDED and report.error is None:
+        is_stage = entry.job.stage is not None
+        succeeded = report.state is JobState.SUCCEEDED
+        record = _read(StageRecord, workdir / RECORD_FILE) if is_stage and succeeded else None
+        if is_stage and not succeeded and report.error is None:
             report = report.model_copy(update={"error": _read(ErrorBody, workdir / ERROR_FILE)})
         num_gpus = entry.job.spec.num_gpus
         usage = UsageRecord(

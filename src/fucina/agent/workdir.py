@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -81,6 +82,19 @@ def _place_own(root: Path, job: ClaimedJob, *, fetch: Fetch, allowed: bool) -> P
             # A copy: the job may write into its files, and the blob is shared.
             shutil.copyfile(blob, target)
     return workdir
+
+
+def own_outputs(folder: Path) -> dict[str, Path]:
+    """Plain files below what a person's own job left; links are passed over, since they could lead anywhere."""
+    found: dict[str, Path] = {}
+    if folder.is_symlink():
+        return found
+    for parent, _, names in os.walk(folder, followlinks=False):
+        for name in names:
+            path = Path(parent) / name
+            if stat.S_ISREG(path.lstat().st_mode):
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
 
 
 def spec_at(job: ClaimedJob, workdir: Path, environment: dict[str, str]) -> JobSpec:

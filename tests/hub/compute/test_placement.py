@@ -15,11 +15,12 @@ from fucina.hub.compute.actions import start_run
 from fucina.hub.compute.failover import move_run, move_stranded_runs
 from fucina.hub.compute.jobs import GRACE
 from fucina.hub.compute.models import Job, Project
-from fucina.hub.compute.placement import SILENCE, NoAllocation, NoPlace
+from fucina.hub.compute.placement import NoAllocation, NoPlace
 from fucina.hub.compute.projects import BadSplit
 from fucina.hub.compute.read import project_info, run_info
 from fucina.hub.network.actions import register_agent, register_site
 from fucina.hub.network.models import Partition
+from fucina.hub.network.read import SILENCE
 from fucina.hub.people.models import AuditRecord
 from fucina.network.spec import Maintenance, load_network
 from fucina.network.status import PartitionStatus

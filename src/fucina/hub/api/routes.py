@@ -3,7 +3,7 @@
 from ninja import NinjaAPI
 
 from fucina import __version__
-from fucina.hub.api import access, agent, factory, projects, releases, runs
+from fucina.hub.api import access, agent, factory, jobs, projects, releases, runs
 from fucina.hub.api.doors import AgentDoor, PersonDoor, StrictParser
 from fucina.hub.api.errors import handle_errors
 
@@ -14,5 +14,7 @@ api.add_router("", factory.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)
+api.add_router("/jobs", jobs.router, auth=_person)
+api.add_router("/systems", jobs.systems_router, auth=_person)
 api.add_router("/releases", releases.router, auth=_person)
 api.add_router("/agent", agent.router, auth=AgentDoor())

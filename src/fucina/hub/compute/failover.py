@@ -48,7 +48,9 @@ def move_stranded_runs(*, at: datetime) -> int:
 def move_run(ref: str, *, at: datetime) -> Choice | None:
     """Place one run anew under the next generation; None where it can stay, or where its file pins it.
 
-    Its jobs get new references and keys: the agent which had them is told to end what it has under the old ones. Raises NoAllocation, NoPlace, BudgetTooSmall, BudgetExceeded; then it stays.
+    Its jobs get new references and keys: the agent which had them is told to end what it has under the old ones.
+
+    Raises NoAllocation, NoPlace, BudgetTooSmall, BudgetExceeded; then it stays.
     """
     run = LineRun.objects.select_for_update().select_related("project__organisation").get(ref=ref)
     jobs = list(run.jobs.select_for_update().order_by("position"))

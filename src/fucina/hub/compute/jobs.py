@@ -14,9 +14,9 @@ from fucina.compute.spec import FINAL, JobReport, JobState
 from fucina.errors import BadInput
 from fucina.hub.compute.events import cancel_unstarted, close, go_on_after, move
 from fucina.hub.compute.models import LIVE, EventKind, Job, JobEvent, LineRun
-from fucina.hub.compute.placement import SILENCE
 from fucina.hub.network.actions import note_partitions, note_seen
 from fucina.hub.network.models import Agent
+from fucina.hub.network.read import SILENCE
 from fucina.hub.people.actions import Rule, record
 from fucina.hub.people.visible import get_visible
 from fucina.line.spec import StageName

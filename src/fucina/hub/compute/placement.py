@@ -1,7 +1,7 @@
 """Where a run or a job goes: what the hub knows of each partition, judged by the broker."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple, NoReturn
 
 from django.db.models import Max, Q, Sum
@@ -13,7 +13,8 @@ from fucina.errors import WrongState
 from fucina.hub.accounting.actions import check_budget
 from fucina.hub.accounting.models import Allocation, Kind
 from fucina.hub.compute.models import LineRun, Project
-from fucina.hub.network.models import Agent, Partition
+from fucina.hub.network.models import Agent
+from fucina.hub.network.read import fresh_status, trouble_of
 from fucina.line.plan import BudgetTooSmall, PlannedStage, plan_run
 from fucina.line.spec import ProjectSpec, StageName
 from fucina.network.broker import (
@@ -26,17 +27,9 @@ from fucina.network.broker import (
     Request,
     explain,
     judge,
-    longest_walltime_s,
     matches,
     order,
 )
-from fucina.network.status import PartitionStatus
-
-SILENCE = timedelta(minutes=10)
-"""After so long without a heartbeat nobody can say how an agent's jobs are, and nothing new is sent there."""
-
-STALE = timedelta(minutes=15)
-"""A status older than this says nothing about a queue any more."""
 
 NEWEST_RUNS = 10
 """Runs of a project whose input files are looked for at their sites."""
@@ -108,25 +101,6 @@ def options(project: Project, *, sources: Sequence[RunSource] = (), at: datetime
         if known is None or candidate.free_gpu_s > known.candidate.free_gpu_s:
             found[candidate.place] = Option(row, candidate)
     return found
-
-
-def fresh_status(partition: Partition, *, at: datetime) -> PartitionStatus | None:
-    """What the agent last saw, unless that was long ago."""
-    if partition.status_at is None or at - partition.status_at > STALE:
-        return None
-    return partition.parsed_status
-
-
-def trouble_of(partition: Partition, *, last_seen_at: datetime | None, at: datetime) -> str:
-    """Why nothing new starts there at this moment, in words; empty while all is well."""
-    if last_seen_at is None:
-        return "its agent has not been heard yet"
-    if at - last_seen_at > SILENCE:
-        return f"its agent is silent since {last_seen_at:%Y-%m-%d %H:%M} UTC"
-    if longest_walltime_s(partition.site.spec.maintenance, at=at) == 0:
-        return "it is in maintenance"
-    status = fresh_status(partition, at=at)
-    return status.problem if status else ""
 
 
 def _held_files(project: Project) -> dict[int, frozenset[str]]:
