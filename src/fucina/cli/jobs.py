@@ -281,8 +281,18 @@ def _count(number: int | None) -> str:
     return "—" if number is None else f"{number:,}"
 
 
+def check_path(path: str) -> str:
+    """A path of plain names below a folder of the hub; an address would lose `..` on its way. Raises BadFile."""
+    if any(part in {"", ".", ".."} for part in path.split("/")):
+        raise BadFile(
+            f"{path!r} is not a path of plain names.", hint="Write folder/file, without .., // or a leading /."
+        )
+    return path
+
+
 def send_file(hub: Hub, project: str, file: Path, path: str) -> str:
     """Put a file of this machine into a project's folder; returns its path there. Raises BadFile."""
+    check_path(path)
     try:
         sha256 = sha256_file(file)
     except OSError as error:
@@ -293,7 +303,7 @@ def send_file(hub: Hub, project: str, file: Path, path: str) -> str:
 
 def fetch_file(hub: Hub, ref: str, path: str, to: Path | None) -> Path:
     """Fetch a file; nothing is overwritten. Raises BadFile."""
-    target = to or Path(path.rpartition("/")[2] or "file")
+    target = to or Path(check_path(path).rpartition("/")[2] or "file")
     if target.exists():
         raise BadFile(f"{target} exists.", hint="Give another name with --to.")
     try:

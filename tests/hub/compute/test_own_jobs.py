@@ -126,11 +126,11 @@ def test_every_fault_is_said_at_once(project, ada):
         "array: The array 9-1 stands for 0 jobs",
         "image: '--privileged' is no name of an image",
         "files: norme-chiare has no file 'no/such.py'",
-        "local/cpu: it has 1 accelerators, 3 are asked for",
-        "it has 1 nodes, 2 are asked for",
-        "its longest walltime is 24 h 00 min, 25 h 00 min are asked for",
-        "the site runs no images",
-        "the site knows no arrays",
+        "local/cpu: It has 1 accelerators, 3 are asked for",
+        "It has 1 nodes, 2 are asked for",
+        "Its longest walltime is 24 h 00 min, 25 h 00 min are asked for",
+        "The site runs no images",
+        "The site knows no arrays",
     ):
         assert words in told, words
     with pytest.raises(JobRefused, match="3 are asked for"):
@@ -185,7 +185,7 @@ def test_how_many_jobs_an_array_stands_for(array, num_tasks):
 
 def test_a_site_may_refuse_commands_of_peoples_own(project, ada, chiara):
     change_site(user_jobs=False)
-    with pytest.raises(NoPlace, match="runs stages only"):
+    with pytest.raises(NoPlace, match="local/cpu: The site runs stages only"):
         submit(project, ada)
 
 

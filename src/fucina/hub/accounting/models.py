@@ -104,6 +104,7 @@ class LedgerEntry(AppendOnly):
     class Meta:
         verbose_name = _("ledger entry")
         verbose_name_plural = _("ledger entries")
+        indexes = [models.Index(fields=["allocation", "-id"], name="ledger_newest")]
         constraints = [
             models.CheckConstraint(
                 name="ledger_sign", condition=Q(kind__in=PLUS, gpu_s__gt=0) | Q(kind__in=MINUS, gpu_s__lt=0)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from django.http import FileResponse
+from django.http import FileResponse, HttpResponse
 from django.utils import timezone
 from ninja import Router
 from pydantic import Field
@@ -19,6 +19,7 @@ from fucina.client.wire_jobs import (
 )
 from fucina.compute.spec import JobState
 from fucina.hub.api.doors import PersonRequest
+from fucina.hub.api.lists import list_answer
 from fucina.hub.compute import job_read, own_jobs, read, waiting
 from fucina.hub.compute.files import left_file
 from fucina.hub.network.read import systems as all_systems
@@ -48,9 +49,10 @@ def check(request: PersonRequest, body: JobRequest) -> JobCheck:
 @router.get("", response=list[JobSummary])
 def jobs(
     request: PersonRequest, project: str = "", state: JobState | None = None, own: bool = False, limit: Limit = 50
-) -> list[JobSummary]:
+) -> HttpResponse:
     """Jobs that you may see, newest first; `project` is a reference or a name, `own` leaves out stages of runs."""
-    return job_read.jobs(request.auth, project=project, state=state, own=own, limit=limit)
+    found = job_read.jobs(request.auth, project=project, state=state, own=own, limit=limit)
+    return list_answer(JobSummary, found)
 
 
 @router.get("/{ref}", response=JobDetail)

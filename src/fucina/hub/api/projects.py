@@ -7,6 +7,7 @@ from ninja import Router
 from fucina.client.wire import BlobAnswer, BlobQuery, LedgerLine, ProjectInfo
 from fucina.client.wire_jobs import ProjectFileInfo
 from fucina.hub.api.doors import PersonRequest
+from fucina.hub.api.lists import list_answer
 from fucina.hub.api.upload import content_length
 from fucina.hub.compute import job_read, read
 from fucina.hub.compute.files import put_file as put
@@ -17,9 +18,9 @@ router = Router(tags=["projects"])
 
 
 @router.get("", response=list[ProjectInfo])
-def projects(request: PersonRequest) -> list[ProjectInfo]:
+def projects(request: PersonRequest) -> HttpResponse:
     """Projects that you may see."""
-    return read.projects(request.auth)
+    return list_answer(ProjectInfo, read.projects(request.auth))
 
 
 @router.get("/{ref}", response=ProjectInfo)

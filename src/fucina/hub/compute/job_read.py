@@ -2,91 +2,81 @@
 
 from collections.abc import Iterable, Sequence
 
+from django.db.models import OuterRef, Q, Subquery
+
 from fucina.client.wire_jobs import JobDetail, JobSummary, ProjectFileInfo
 from fucina.compute.spec import JobState
 from fucina.hub.accounting.models import UsageRecord
-from fucina.hub.compute.models import Job, JobQuerySet, Project, ProjectFile
+from fucina.hub.compute.models import Job, JobQuerySet, ProjectFile
 from fucina.hub.people.models import Person
 from fucina.hub.people.visible import get_visible
 
-_HEAVY = ("spec", "input", "files", "placement", "record")
-"""Columns that lists leave out."""
+_COLUMNS = {
+    "ref": "ref",
+    "project": "project__ref",
+    "project_name": "project__name",
+    "run": "run__ref",
+    "stage": "stage",
+    "name": "name",
+    "state": "state",
+    "reason": "reason",
+    "site": "allocation__site__name",
+    "partition": "allocation__partition__name",
+    "num_gpus": "num_gpus",
+    "walltime_s": "walltime_s",
+    "created_at": "created_at",
+    "started_at": "started_at",
+    "ended_at": "ended_at",
+    "created_by": "created_by__username",
+    "exit_code": "exit_code",
+    "native_id": "native_id",
+}
+"""Field of `JobSummary` and where it comes from; a list reads these columns and makes no rows of tables."""
+
+RELATED = ("project__organisation", "run", "allocation__partition__site", "created_by")
+"""What the page of one job needs."""
 
 
 def visible_jobs(person: Person, *, project: str = "") -> JobQuerySet:
-    """Rows that this person may see, newest first, without what only one job's page needs."""
-    mine = Project.objects.visible_to(person)
+    """Rows that this person may see, newest first; `project` is a reference or a name."""
+    rows = Job.objects.visible_to(person)
     if project:
-        mine = mine.filter(ref=project) | mine.filter(name=project)
-    rows = Job.objects.filter(project__in=list(mine.values_list("pk", flat=True)))
+        rows = rows.filter(Q(project__ref=project) | Q(project__name=project))
     return rows.order_by("-created_at", "-id")
 
 
 def jobs(
     person: Person, *, project: str = "", state: JobState | None = None, own: bool = False, limit: int = 50
 ) -> list[JobSummary]:
-    """Jobs that this person may see, newest first; `own` leaves out stages of runs."""
+    """Jobs that this person may see, newest first, in one query; `own` leaves out stages of runs."""
     rows = visible_jobs(person, project=project)
     if state is not None:
         rows = rows.filter(state=state.value)
     if own:
         rows = rows.filter(run__isnull=True)
-    return job_summaries(rows.select_related(*_RELATED).defer(*_HEAVY, *_HEAVY_RELATED)[:limit])
+    return job_summaries(rows[:limit])
 
 
-_RELATED = ("project", "run", "allocation__partition__site", "created_by")
-_HEAVY_RELATED = (
-    "run__spec",
-    "run__sources",
-    "run__placement",
-    "allocation__partition__status",
-    "allocation__partition__site__wire",
-)
-
-
-def job_summaries(rows: Iterable[Job]) -> list[JobSummary]:
-    """Jobs with what they used, in one more query."""
-    rows = list(rows)
-    used = dict(UsageRecord.objects.filter(job__in=[row.key for row in rows]).values_list("job", "gpu_s"))
-    return [JobSummary(**_fields(row, used.get(row.key))) for row in rows]
-
-
-def _fields(row: Job, gpu_s: int | None) -> dict[str, object]:
-    partition = row.allocation.partition
-    return {
-        "ref": row.ref,
-        "project": row.project.ref,
-        "project_name": row.project.name,
-        "run": row.run.ref if row.run else "",
-        "stage": row.stage,
-        "name": row.name,
-        "state": row.job_state,
-        "reason": row.reason,
-        "site": partition.site.name,
-        "partition": partition.name,
-        "num_gpus": row.num_gpus,
-        "walltime_s": row.walltime_s,
-        "created_at": row.created_at,
-        "started_at": row.started_at,
-        "ended_at": row.ended_at,
-        "created_by": row.created_by.username,
-        "gpu_s": gpu_s,
-        "exit_code": row.exit_code,
-        "native_id": row.native_id,
-    }
+def job_summaries(rows: JobQuerySet) -> list[JobSummary]:
+    """Jobs with what they used, in one query: names are joined only to the rows that are shown."""
+    shown = Job.objects.filter(pk__in=rows.values("pk")).order_by("-created_at", "-id")
+    used = UsageRecord.objects.filter(job=OuterRef("key")).values("gpu_s")[:1]
+    found = shown.annotate(used_gpu_s=Subquery(used)).values_list(*_COLUMNS.values(), "used_gpu_s")
+    names = (*_COLUMNS, "gpu_s")
+    return [JobSummary.model_validate(dict(zip(names, row, strict=True)) | {"run": row[3] or ""}) for row in found]
 
 
 def find_job(ref: str, *, person: Person) -> Job:
     """A job. Raises NotVisible."""
-    return get_visible(Job.objects.visible_to(person).select_related(*_RELATED, "project__organisation"), ref)
+    return get_visible(Job.objects.visible_to(person).select_related(*RELATED), ref)
 
 
 def job_detail(row: Job) -> JobDetail:
     """One job with what it runs."""
-    gpu_s = UsageRecord.objects.filter(job=row.key).values_list("gpu_s", flat=True).first()
+    (summary,) = job_summaries(Job.objects.filter(pk=row.pk))
     spec = row.parsed_spec
     return JobDetail(
-        **_fields(row, gpu_s),
+        **summary.model_dump(),
         command=spec.command,
         array=spec.array,
         image=spec.image,

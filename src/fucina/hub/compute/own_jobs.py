@@ -97,7 +97,7 @@ def look_at(project: Project, request: JobRequest, *, at: datetime) -> Looked:
     chosen = next((rating for rating in ranking.ranked if rating.place in allowed), None)
     if chosen is None:
         faults += [
-            Fault(about=refusal.place, message=f"{refusal.place}: {reason}.")
+            Fault(about=refusal.place, message=f"{reason[:1].upper()}{reason[1:]}.")
             for refusal in ranking.refused
             if refusal.place in allowed
             for reason in refusal.reasons
@@ -262,11 +262,15 @@ def _refuse(project: Project, request: JobRequest, looked: Looked, *, at: dateti
         spec = _spec(request, key="check", partition="")
         if sum(fault.about == best.candidate.place for fault in faults) == 1:
             check_budget(best.allocation, need_gpu_s=spec.num_gpus * spec.walltime_s * spec.num_tasks, what="The job")
-        raise NoPlace(" ".join(fault.message for fault in faults), hint="Ask for less, or for another place.")
+        raise NoPlace(_told(faults), hint="Ask for less, or for another place.")
     raise JobRefused(
-        " ".join(fault.message for fault in faults),
+        _told(faults),
         hint=" ".join(dict.fromkeys(fault.hint for fault in faults if fault.hint)) or "Mend this and submit again.",
     )
+
+
+def _told(faults: Sequence[Fault]) -> str:
+    return " ".join(f"{fault.about}: {fault.message}" for fault in faults)
 
 
 @transaction.atomic

@@ -1,11 +1,14 @@
 """`{% state %}` and friends: one way each to show a state, a number, an instant and a bar."""
 
 from datetime import UTC, datetime
+from functools import cache
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from fucina.hub.portal import figures
 from fucina.hub.portal.states import LEDGER_KINDS, ROLES, SHAPES, STAGES, UNITS, look
@@ -21,27 +24,44 @@ register.filter("size", figures.size)
 register.filter("duration", figures.duration)
 
 
-@register.inclusion_tag("portal/parts/state.html")
-def state(value: str) -> dict[str, object]:
+_SHAPE = (
+    '<svg class="shape" viewBox="0 0 16 16" aria-hidden="true" focusable="false">'
+    '<path fill-rule="evenodd" d="{}"/></svg>'
+)
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
     """A state as word, shape and colour."""
     shown = look(value)
-    return {"word": shown.word, "path": SHAPES[shown.shape], "colour": shown.colour}
+    return format_html(
+        '<span class="state state-{}">{}{}</span>',
+        shown.colour,
+        format_html(_SHAPE, SHAPES[shown.shape]),
+        shown.word,
+    )
 
 
-@register.inclusion_tag("portal/parts/shape.html")
-def shape(value: str) -> dict[str, object]:
+@register.simple_tag
+def shape(value: str) -> SafeString:
     """The shape of a state alone, where its word stands beside it anyway."""
+    return _shape(str(value))
+
+
+@cache
+def _shape(value: str) -> SafeString:
     shown = look(value)
-    return {"path": SHAPES[shown.shape], "colour": shown.colour}
+    return format_html('<span class="state-{}">{}</span>', shown.colour, format_html(_SHAPE, SHAPES[shown.shape]))
 
 
-@register.inclusion_tag("portal/parts/instant.html")
-def instant(at: datetime | None) -> dict[str, object]:
+@register.simple_tag
+def instant(at: datetime | None) -> str:
     """An instant in UTC; the browser adds local time beside it."""
     if at is None:
-        return {"attribute": "", "text": figures.DASH}
+        return figures.DASH
     utc = at.astimezone(UTC)
-    return {"attribute": figures.instant(utc), "text": f"{date_format(utc, 'j M Y, H:i')} UTC"}
+    text = date_format(utc, "j M Y, H:i")
+    return format_html('<time class="instant" datetime="{}">{} UTC</time>', figures.instant(utc), text)
 
 
 @register.simple_tag

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from fucina.client.wire import LedgerLine, ProjectInfo
 from fucina.errors import FactoryError
+from fucina.hub.accounting.read import NewestFirst
 from fucina.hub.compute.models import LineRun
-from fucina.hub.compute.read import find_project, ledger, project_info, project_infos
+from fucina.hub.compute.read import find_project, project_info, project_infos
 from fucina.hub.people.actions import create_organisation
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.forms import OrganisationForm
@@ -64,9 +65,10 @@ def index(request: SignedIn) -> HttpResponse:
 def show(request: SignedIn, ref: str) -> HttpResponse:
     """One project."""
     project = find_project(ref, person=request.user)
-    lines, turn = turn_to(request, ledger(project)[::-1])
+    info = project_info(project)
+    lines, turn = turn_to(request, NewestFirst(project.organisation, project.name, balance_gpu_s=info.free_gpu_s))
     context = ProjectPage(
-        project=project_info(project),
+        project=info,
         runs=list(run_rows(request.user).filter(project=project)[:NEWEST_RUNS]),
         ledger=lines,
         turn=turn,
