@@ -30,7 +30,7 @@ _KEY = Path(os.environ["FUCINA_HOME"]) / "secrets" / "django.key"
 _KEY.parent.mkdir(parents=True, exist_ok=True)
 _KEY.write_text(secrets.token_urlsafe(64))
 
-import django
+import django  # noqa: E402
 
 django.setup()
 
@@ -181,7 +181,6 @@ PAGES = (
     Page("API projects with balances", "/api/v1/projects", True),
     Page("API one project", "/api/v1/projects/{project}", True),
     Page("portal run list", "/runs", False),
-    # Page("portal job list", "/jobs", False),
     Page("portal projects", "/projects", False),
     Page("portal allocation with ledger", "/projects/{project}", False),
 )

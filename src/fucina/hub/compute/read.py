@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from django.db.models import Count, OuterRef, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
-from fucina.accounting import usage
 from fucina.client.wire import JobInfo, LedgerLine, LogAnswer, ProgressAnswer, ProjectInfo, RunInfo
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobState
@@ -82,10 +82,18 @@ def find_run(ref: str, *, person: Person) -> LineRun:
 
 def visible_runs(person: Person) -> LineRunQuerySet:
     """Rows that this person may see, newest first, with what `run_info` needs."""
-    rows = LineRun.objects.visible_to(person)
-    return rows.select_related("project__organisation", "allocation__partition__site", "created_by").order_by(
-        "-created_at", "-pk"
-    )
+    return _with_names().filter(project__in=Project.objects.visible_to(person).values("pk"))
+
+
+def _with_names() -> LineRunQuerySet:
+    rows = LineRun.objects.select_related("project__organisation", "allocation__partition__site", "created_by")
+    rows = rows.defer("allocation__partition__status", "allocation__partition__site__wire")
+    return rows.order_by("-created_at", "-pk")
+
+
+def visible_run_keys(person: Person) -> QuerySet[LineRun, int]:
+    """Keys of runs that this person may see, newest first: found in an index, before anything wide is read."""
+    return LineRun.objects.visible_to(person).order_by("-created_at", "-pk").values_list("pk", flat=True)
 
 
 def find_job(run: LineRun, stage: StageName) -> Job:
@@ -95,12 +103,13 @@ def find_job(run: LineRun, stage: StageName) -> Job:
 
 def runs(person: Person, *, project: str = "", state: JobState | None = None, limit: int = 50) -> list[RunInfo]:
     """Runs that this person may see, newest first; `project` is a reference or a name."""
-    rows = visible_runs(person)
+    keys = visible_run_keys(person)
     if project:
-        rows = rows.filter(project__ref=project) | rows.filter(project__name=project)
+        keys = keys.filter(Q(project__ref=project) | Q(project__name=project))
     if state is not None:
-        rows = rows.filter(state=state.value)
-    return run_infos(list(rows[:limit]))
+        keys = keys.filter(state=state.value)
+    rows = _with_names().filter(pk__in=keys[:limit])
+    return run_infos(rows.defer("spec", "sources"))
 
 
 def run_info(run: LineRun) -> RunInfo:
@@ -111,18 +120,16 @@ def run_info(run: LineRun) -> RunInfo:
 def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     """Runs with their stages, in a fixed number of queries."""
     rows = list(rows)
-    jobs = list(Job.objects.filter(run__in=rows).order_by("run", "position"))
-    newest = _newest_progress(jobs)
-    used = {
-        row.job: usage.UsageRecord.model_validate(row.wire)
-        for row in UsageRecord.objects.filter(job__in=[job.key for job in jobs])
-    }
+    lines = JobEvent.objects.filter(job=OuterRef("pk"), kind=EventKind.PROGRESS).order_by("-number").values("line")
+    found = Job.objects.filter(run__in=rows).annotate(newest=Subquery(lines[:1])).order_by("run", "position")
+    jobs = list(found.defer("spec", "input", "files", "placement", "record"))
+    used = dict(UsageRecord.objects.filter(job__in=[job.key for job in jobs]).values_list("job", "wire"))
     by_run: dict[int, list[JobInfo]] = {row.pk: [] for row in rows}
     problems = {row.pk: ErrorBody.model_validate(row.problem) for row in rows if row.problem}
     for job in jobs:
         run_id = job.run_id or 0
         problem = problems.get(run_id) if job.stage == StageName.RELEASE else None
-        by_run[run_id].append(_job_info(job, used=used, newest=newest, problem=problem))
+        by_run[run_id].append(_job_info(job, used=used.get(job.key), problem=problem))
     return [
         RunInfo(
             ref=row.ref,
@@ -144,18 +151,10 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     ]
 
 
-def _newest_progress(jobs: list[Job]) -> dict[int, ProgressLine]:
-    lines = JobEvent.objects.filter(job=OuterRef("pk"), kind=EventKind.PROGRESS).order_by("-number").values("line")
-    newest = Job.objects.filter(pk__in=[job.pk for job in jobs]).annotate(newest=Subquery(lines[:1]))
-    found = newest.values_list("pk", "newest")
-    return {pk: ProgressLine.model_validate(line) for pk, line in found if line is not None}
-
-
-def _job_info(
-    job: Job, *, used: Mapping[str, usage.UsageRecord], newest: Mapping[int, ProgressLine], problem: ErrorBody | None
-) -> JobInfo:
-    record = used.get(job.key)
-    ran = record is not None and job.started_at is not None
+def _job_info(job: Job, *, used: Mapping[str, Any] | None, problem: ErrorBody | None) -> JobInfo:
+    """One stage; `used` is its usage record as it was kept, `job.newest` its newest progress line."""
+    record = used if job.started_at is not None and used is not None else {}
+    line = getattr(job, "newest", None)
     return JobInfo(
         ref=job.ref,
         stage=StageName(job.stage),
@@ -167,13 +166,13 @@ def _job_info(
         walltime_s=job.walltime_s,
         started_at=job.started_at,
         ended_at=job.ended_at,
-        wall_s=record.wall_s if record and ran else None,
-        cpu_s=record.cpu_s if record and ran else None,
-        gpu_s=record.gpu_s if record and ran else None,
-        max_rss_bytes=record.max_rss_bytes if record and ran else None,
+        wall_s=record.get("wall_s"),
+        cpu_s=record.get("cpu_s"),
+        gpu_s=record.get("gpu_s"),
+        max_rss_bytes=record.get("max_rss_bytes"),
         exit_code=job.exit_code,
         num_attempts=job.num_attempts,
-        progress=newest.get(job.pk),
+        progress=ProgressLine.model_validate(line) if line is not None else None,
     )
 
 

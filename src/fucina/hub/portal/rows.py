@@ -1,9 +1,10 @@
 """Rows of lists, read in a fixed number of queries however many there are."""
 
-from django.db.models import Prefetch
+from collections.abc import Sequence
 
-from fucina.hub.compute.models import Job, LineRunQuerySet, Project, ProjectQuerySet
-from fucina.hub.compute.read import visible_runs
+from django.db.models import Prefetch, QuerySet
+
+from fucina.hub.compute.models import Job, LineRun, Project, ProjectQuerySet
 from fucina.hub.people.models import Person
 
 
@@ -13,7 +14,11 @@ def project_rows(person: Person) -> ProjectQuerySet:
     return rows.order_by("organisation__name", "name")
 
 
-def run_rows(person: Person) -> LineRunQuerySet:
-    """Runs that this person may see, newest first, with the states of their jobs."""
+def run_rows(keys: Sequence[int] | QuerySet[LineRun, int]) -> list[LineRun]:
+    """The runs of these keys, newest first, with the states of their jobs and no more than a list shows."""
     jobs = Job.objects.order_by("position").only("run_id", "position", "stage", "state")
-    return visible_runs(person).defer("spec", "sources", "placement").prefetch_related(Prefetch("jobs", queryset=jobs))
+    rows = LineRun.objects.filter(pk__in=keys).select_related("project", "created_by")
+    shown = rows.only(
+        "ref", "state", "release", "created_at", "project__name", "created_by__name", "created_by__username"
+    )
+    return list(shown.order_by("-created_at", "-pk").prefetch_related(Prefetch("jobs", queryset=jobs)))

@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from fucina.hub.portal import figures
 from fucina.hub.portal.states import LEDGER_KINDS, ROLES, SHAPES, STAGES, UNITS, look
@@ -52,6 +53,18 @@ def shape(value: str) -> SafeString:
 def _shape(value: str) -> SafeString:
     shown = look(value)
     return format_html('<span class="state-{}">{}</span>', shown.colour, format_html(_SHAPE, SHAPES[shown.shape]))
+
+
+@register.simple_tag
+def stage_dot(stage: str, value: str) -> SafeString:
+    """A stage as one of a row of shapes; what it means is said where shapes are not seen."""
+    return _dot(str(stage), str(value), get_language() or "")
+
+
+@cache
+def _dot(stage: str, value: str, language: str) -> SafeString:
+    told = format_html('<span class="visually-hidden">{}: {}</span>', stage_name(stage), look(value).word)
+    return format_html("<li>{}{}</li>", _shape(value), told)
 
 
 @register.simple_tag

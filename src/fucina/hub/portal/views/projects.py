@@ -14,7 +14,7 @@ from fucina.client.wire import LedgerLine, ProjectInfo
 from fucina.errors import FactoryError
 from fucina.hub.accounting.read import NewestFirst
 from fucina.hub.compute.models import LineRun
-from fucina.hub.compute.read import find_project, project_info, project_infos
+from fucina.hub.compute.read import find_project, project_info, project_infos, visible_run_keys
 from fucina.hub.people.actions import create_organisation
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.forms import OrganisationForm
@@ -69,7 +69,7 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
     lines, turn = turn_to(request, NewestFirst(project.organisation, project.name, balance_gpu_s=info.free_gpu_s))
     context = ProjectPage(
         project=info,
-        runs=list(run_rows(request.user).filter(project=project)[:NEWEST_RUNS]),
+        runs=run_rows(visible_run_keys(request.user).filter(project=project)[:NEWEST_RUNS]),
         ledger=lines,
         turn=turn,
     )
