@@ -58,7 +58,7 @@ def _claimable(agent: Agent, *, at: datetime) -> models.QuerySet[Job]:
     longest_s = longest_walltime_s(agent.site.spec.maintenance, at=at)
     if math.isfinite(longest_s):
         rows = rows.filter(walltime_s__lte=math.floor(longest_s))
-    return rows.order_by("created_at", "run_id", "position", "pk")
+    return rows.order_by("created_at", "pk")
 
 
 def _handed_out(agent: Agent) -> models.QuerySet[Job]:

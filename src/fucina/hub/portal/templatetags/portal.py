@@ -1,7 +1,7 @@
 """`{% state %}` and friends: one way each to show a state, a number, an instant and a bar."""
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 from django import template
 from django.utils import timezone
@@ -34,6 +34,11 @@ _SHAPE = (
 @register.simple_tag
 def state(value: str) -> SafeString:
     """A state as word, shape and colour."""
+    return _state(str(value), get_language() or "")
+
+
+@cache
+def _state(value: str, language: str) -> SafeString:
     shown = look(value)
     return format_html(
         '<span class="state state-{}">{}{}</span>',
@@ -72,7 +77,11 @@ def instant(at: datetime | None) -> str:
     """An instant in UTC; the browser adds local time beside it."""
     if at is None:
         return figures.DASH
-    utc = at.astimezone(UTC)
+    return _instant(at.astimezone(UTC), get_language() or "")
+
+
+@lru_cache(maxsize=8192)
+def _instant(utc: datetime, language: str) -> SafeString:
     text = date_format(utc, "j M Y, H:i")
     return format_html('<time class="instant" datetime="{}">{} UTC</time>', figures.instant(utc), text)
 
