@@ -47,8 +47,7 @@ class NewestFirst(Sequence[LedgerLine]):
         if part.start:
             left_gpu_s -= self._entries[: part.start].aggregate(total=Sum("gpu_s", default=0))["total"]
         lines = []
-        for entry in self._entries[part]:
-            fields = {"at": entry.at, "kind": entry.kind, "gpu_s": entry.gpu_s, "job": entry.job, "note": entry.note}
+        for fields in self._entries[part].values("at", "kind", "gpu_s", "job", "note"):
             lines.append(LedgerLine.model_validate(fields | {"balance_gpu_s": left_gpu_s}))
-            left_gpu_s -= entry.gpu_s
+            left_gpu_s -= fields["gpu_s"]
         return lines

@@ -122,14 +122,13 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     rows = list(rows)
     lines = JobEvent.objects.filter(job=OuterRef("pk"), kind=EventKind.PROGRESS).order_by("-number").values("line")
     found = Job.objects.filter(run__in=rows).annotate(newest=Subquery(lines[:1])).order_by("run", "position")
-    jobs = list(found.defer("spec", "input", "files", "placement", "record"))
-    used = dict(UsageRecord.objects.filter(job__in=[job.key for job in jobs]).values_list("job", "wire"))
+    jobs = list(found.values("run_id", "key", "newest", *_JOB_COLUMNS))
+    used = dict(UsageRecord.objects.filter(job__in=[job["key"] for job in jobs]).values_list("job", "wire"))
     by_run: dict[int, list[JobInfo]] = {row.pk: [] for row in rows}
     problems = {row.pk: ErrorBody.model_validate(row.problem) for row in rows if row.problem}
     for job in jobs:
-        run_id = job.run_id or 0
-        problem = problems.get(run_id) if job.stage == StageName.RELEASE else None
-        by_run[run_id].append(_job_info(job, used=used.get(job.key), problem=problem))
+        problem = problems.get(job["run_id"]) if job["stage"] == StageName.RELEASE else None
+        by_run[job["run_id"]].append(_job_info(job, used=used.get(job["key"]), problem=problem))
     return [
         RunInfo(
             ref=row.ref,
@@ -151,29 +150,31 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     ]
 
 
-def _job_info(job: Job, *, used: Mapping[str, Any] | None, problem: ErrorBody | None) -> JobInfo:
-    """One stage; `used` is its usage record as it was kept, `job.newest` its newest progress line."""
-    record = used if job.started_at is not None and used is not None else {}
-    line = getattr(job, "newest", None)
-    return JobInfo(
-        ref=job.ref,
-        stage=StageName(job.stage),
-        state=job.job_state,
-        reason=problem.message if problem else job.reason,
-        error_code=problem.code if problem else job.error_code,
-        error_hint=problem.hint if problem else job.error_hint,
-        num_gpus=job.num_gpus,
-        walltime_s=job.walltime_s,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
-        wall_s=record.get("wall_s"),
-        cpu_s=record.get("cpu_s"),
-        gpu_s=record.get("gpu_s"),
-        max_rss_bytes=record.get("max_rss_bytes"),
-        exit_code=job.exit_code,
-        num_attempts=job.num_attempts,
-        progress=ProgressLine.model_validate(line) if line is not None else None,
-    )
+_JOB_COLUMNS = (
+    "ref",
+    "stage",
+    "state",
+    "reason",
+    "error_code",
+    "error_hint",
+    "num_gpus",
+    "walltime_s",
+    "started_at",
+    "ended_at",
+    "exit_code",
+    "num_attempts",
+)
+"""Columns of a job that are fields of `JobInfo` under the same name; a list makes no rows of tables."""
+
+
+def _job_info(job: Mapping[str, Any], *, used: Mapping[str, Any] | None, problem: ErrorBody | None) -> JobInfo:
+    """One stage; `used` is its usage record as it was kept, `newest` its newest progress line."""
+    fields = {name: job[name] for name in _JOB_COLUMNS} | {"progress": job["newest"]}
+    if used is not None and job["started_at"] is not None:
+        fields |= {name: used.get(name) for name in ("wall_s", "cpu_s", "gpu_s", "max_rss_bytes")}
+    if problem is not None:
+        fields |= {"reason": problem.message, "error_code": problem.code, "error_hint": problem.hint}
+    return JobInfo.model_validate(fields)
 
 
 def job_record(job: Job) -> StageRecord | None:

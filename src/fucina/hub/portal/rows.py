@@ -1,8 +1,11 @@
 """Rows of lists, read in a fixed number of queries however many there are."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from fucina.hub.compute.models import Job, LineRun, Project, ProjectQuerySet
 from fucina.hub.people.models import Person
@@ -14,11 +17,39 @@ def project_rows(person: Person) -> ProjectQuerySet:
     return rows.order_by("organisation__name", "name")
 
 
-def run_rows(keys: Sequence[int] | QuerySet[LineRun, int]) -> list[LineRun]:
-    """The runs of these keys, newest first, with the states of their jobs and no more than a list shows."""
-    jobs = Job.objects.order_by("position").only("run_id", "position", "stage", "state")
-    rows = LineRun.objects.filter(pk__in=keys).select_related("project", "created_by")
-    shown = rows.only(
-        "ref", "state", "release", "created_at", "project__name", "created_by__name", "created_by__username"
-    )
-    return list(shown.order_by("-created_at", "-pk").prefetch_related(Prefetch("jobs", queryset=jobs)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A run as a list shows it."""
+
+    ref: str
+    project: str
+    state: str
+    release: str
+    created_at: datetime
+    created_by: str
+    stages: tuple[tuple[str, str], ...]
+    """Name and state of each, in order."""
+
+
+def run_rows(keys: Sequence[int] | QuerySet[LineRun, int]) -> list[RunRow]:
+    """The runs of these keys, newest first, with no more than a list shows, in two queries."""
+    columns = (
+        "pk", "ref", "project__name", "state", "release", "created_at", "created_by__name", "created_by__username"
+    )  # fmt: skip
+    rows = list(LineRun.objects.filter(pk__in=keys).order_by("-created_at", "-pk").values_list(*columns))
+    stages: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    jobs = Job.objects.filter(run__in=[row[0] for row in rows]).order_by("position")
+    for run, stage, state in jobs.values_list("run_id", "stage", "state"):
+        stages[run or 0].append((stage, state))
+    return [
+        RunRow(
+            ref=ref,
+            project=project,
+            state=state,
+            release=release,
+            created_at=created_at,
+            created_by=name or username,
+            stages=tuple(stages[pk]),
+        )
+        for pk, ref, project, state, release, created_at, name, username in rows
+    ]

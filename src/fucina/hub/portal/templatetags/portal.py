@@ -1,13 +1,15 @@
 """`{% state %}` and friends: one way each to show a state, a number, an instant and a bar."""
 
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache, lru_cache, wraps
+from typing import TypeVar
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
@@ -16,9 +18,26 @@ from fucina.hub.portal.states import LEDGER_KINDS, ROLES, SHAPES, STAGES, UNITS,
 
 register = template.Library()
 
-register.filter("figure", figures.figure)
+V = TypeVar("V", bound=Hashable)
+
+
+def by_language(words: Callable[[V], str]) -> Callable[[V], str]:
+    """The same words for the same value in one language, found once: tables repeat few numbers many times."""
+
+    @lru_cache(maxsize=8192)
+    def found(value: V, kind: type, language: str) -> str:
+        return words(value)
+
+    @wraps(words)
+    def inner(value: V) -> str:
+        return found(value, type(value), get_language() or "")
+
+    return inner
+
+
+register.filter("figure", by_language(figures.figure))
 register.filter("percent", figures.percent)
-register.filter("hours", figures.hours)
+register.filter("hours", by_language(figures.hours))
 register.filter("count", figures.short_count)
 register.filter("language_name", figures.language_name)
 register.filter("size", figures.size)
@@ -61,15 +80,16 @@ def _shape(value: str) -> SafeString:
 
 
 @register.simple_tag
-def stage_dot(stage: str, value: str) -> SafeString:
-    """A stage as one of a row of shapes; what it means is said where shapes are not seen."""
-    return _dot(str(stage), str(value), get_language() or "")
+def stage_dots(stages: tuple[tuple[str, str], ...]) -> SafeString:
+    """Stages as a row of shapes; what they mean is said where shapes are not seen."""
+    return _dots(stages, get_language() or "")
 
 
-@cache
-def _dot(stage: str, value: str, language: str) -> SafeString:
-    told = format_html('<span class="visually-hidden">{}: {}</span>', stage_name(stage), look(value).word)
-    return format_html("<li>{}{}</li>", _shape(value), told)
+@lru_cache(maxsize=1024)
+def _dots(stages: tuple[tuple[str, str], ...], language: str) -> SafeString:
+    told = '<li>{}<span class="visually-hidden">{}: {}</span></li>'
+    dots = format_html_join("", told, ((_shape(value), stage_name(stage), look(value).word) for stage, value in stages))
+    return format_html('<ol class="dots">{}</ol>', dots)
 
 
 @register.simple_tag
@@ -132,6 +152,7 @@ def role(name: str) -> str | Promise:
 
 
 @register.filter
+@by_language
 def signed_hours(gpu_s: int) -> str:
     """GPU-hours with their sign."""
     text = figures.hours(abs(gpu_s))
@@ -139,6 +160,7 @@ def signed_hours(gpu_s: int) -> str:
 
 
 @register.filter
+@by_language
 def signed(value: int) -> str:
     """A whole number with its sign."""
     text = figures.figure(abs(value))

@@ -8,10 +8,9 @@ from django.views.decorators.http import require_safe
 
 from fucina.client.wire import ProjectInfo
 from fucina.hub.access.models import Application, ApplicationState
-from fucina.hub.compute.models import LineRun
 from fucina.hub.compute.read import project_infos, visible_run_keys
 from fucina.hub.portal.door import SignedIn, page, signed_in
-from fucina.hub.portal.rows import project_rows, run_rows
+from fucina.hub.portal.rows import RunRow, project_rows, run_rows
 
 NEWEST = 5
 
@@ -21,7 +20,7 @@ class HomePage:
     """What is going on for this person."""
 
     projects: Sequence[ProjectInfo]
-    runs: Sequence[LineRun]
+    runs: Sequence[RunRow]
     has_organisation: bool
     num_own_waiting: int
     num_waiting: int

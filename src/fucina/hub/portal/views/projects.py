@@ -13,13 +13,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from fucina.client.wire import LedgerLine, ProjectInfo
 from fucina.errors import FactoryError
 from fucina.hub.accounting.read import NewestFirst
-from fucina.hub.compute.models import LineRun
 from fucina.hub.compute.read import find_project, project_info, project_infos, visible_run_keys
 from fucina.hub.people.actions import create_organisation
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.forms import OrganisationForm
 from fucina.hub.portal.paging import Turn, turn_to
-from fucina.hub.portal.rows import project_rows, run_rows
+from fucina.hub.portal.rows import RunRow, project_rows, run_rows
 
 NEWEST_RUNS = 20
 
@@ -37,7 +36,7 @@ class ProjectPage:
     """A project with its newest runs and a page of its ledger, newest first."""
 
     project: ProjectInfo
-    runs: Sequence[LineRun]
+    runs: Sequence[RunRow]
     ledger: Sequence[LedgerLine]
     turn: Turn
 
