@@ -67,8 +67,6 @@ def programs_of(slurm: SlurmSite) -> str:
     """Folder of the `fucina` command on the compute nodes, as the executor puts it first on a job's path."""
     if slurm.programs is not None:
         return str(slurm.programs)
-    if slurm.environment is not None:
-        return str(slurm.environment / "bin")
     return "" if slurm.transport is TransportName.SSH else str(Path(sys.executable).parent)
 
 

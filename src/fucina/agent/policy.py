@@ -9,7 +9,6 @@ from fucina.compute.spec import JobSpec
 from fucina.errors import BadInput
 from fucina.network.spec import Site
 
-ANY = "*"
 _REF = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")
 _STEERS = re.compile(
@@ -65,8 +64,8 @@ def _check_command(job: ClaimedJob, site: Site) -> None:
         if command != ("fucina", "stage", str(job.stage), "."):
             raise BadJob(f"This site runs stages only, not {command[0]!r}.", hint="Ask the site to allow it.")
         return
-    if ANY not in site.user_commands and command[0] not in site.user_commands:
-        allowed = ", ".join(site.user_commands) or "none but stages"
+    if not site.allows(command[0]):
+        allowed = ", ".join(site.user_commands) or "no commands of people's own, stages only"
         raise BadJob(
             f"This site does not run {command[0]!r} for users; it allows {allowed}.",
             hint="Ask the site to add the program to user_commands in its site file.",

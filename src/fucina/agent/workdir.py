@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,19 @@ def spec_at(job: ClaimedJob, workdir: Path, environment: dict[str, str], depends
             "depends_on": depends_on,
         }
     )
+
+
+def own_outputs(folder: Path) -> dict[str, Path]:
+    """Plain files below what a person's own job left; links are passed over, since they could lead anywhere."""
+    found: dict[str, Path] = {}
+    if folder.is_symlink():
+        return found
+    for parent, _, names in os.walk(folder, followlinks=False):
+        for name in names:
+            path = Path(parent) / name
+            if stat.S_ISREG(path.lstat().st_mode):
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
 
 
 def _make_run_folder(places: Places, job: ClaimedJob) -> None:

@@ -186,9 +186,13 @@ class Site(_Fact):
     partitions: tuple[Partition, ...] = Field(min_length=1)
     maintenance: tuple[Maintenance, ...] = ()
     user_commands: tuple[str, ...] = ()
-    """Programs that jobs of a person's own may start, by name; `*` allows all. Stages are always allowed."""
+    """Programs that jobs of a person's own may start, by name; `*` allows all, none at all leaves stages only."""
     sensitivity: str = "public"
     """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
+
+    def allows(self, program: str) -> bool:
+        """Whether a person's own job may start this program."""
+        return "*" in self.user_commands or program in self.user_commands
 
     def partition(self, partition_id: str) -> Partition:
         """The partition of that name. Raises BadSiteFile."""

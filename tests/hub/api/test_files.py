@@ -33,7 +33,7 @@ def answer(path, asked=""):
 def test_what_is_asked_for(path, asked, status, body):
     response = answer(path, asked)
     content = b"".join(response.streaming_content)
-    response.close()
+    response.file_to_stream.close()
     assert (response.status_code, content) == (status, body)
     assert int(response["Content-Length"]) == len(body)
 

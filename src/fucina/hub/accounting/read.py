@@ -1,6 +1,10 @@
 """Wire types built from the ledger."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.db import models
+from django.db.models import Sum
 
 from fucina.accounting import usage
 from fucina.client.wire import LedgerLine
@@ -105,3 +109,27 @@ def site_usage(site: Site, *, month: str, after: str = "") -> UsagePage:
         following = _ASIDE + jobs[-1].key if len(jobs) == PAGE else ""
     accounts = Allocation.objects.filter(site=site).order_by("slurm_account").values_list("slurm_account", flat=True)
     return UsagePage(jobs=tuple(jobs), accounts=tuple(accounts), next=following)
+
+
+class NewestFirst(Sequence[LedgerLine]):
+    """The ledger of a project from its end, read as far as a page shows it; `balance_gpu_s` is what is left now."""
+
+    def __init__(self, organisation: Organisation, project: str, *, balance_gpu_s: int) -> None:
+        allocations = list(Allocation.objects.of_project(organisation, project).values_list("pk", flat=True))
+        self._entries = LedgerEntry.objects.filter(allocation__in=allocations).order_by("-pk")
+        self._balance_gpu_s = balance_gpu_s
+
+    def __len__(self) -> int:
+        return self._entries.count()
+
+    def __getitem__(self, part: Any) -> Any:
+        if isinstance(part, int):
+            return self[part : part + 1][0]
+        left_gpu_s = self._balance_gpu_s
+        if part.start:
+            left_gpu_s -= self._entries[: part.start].aggregate(total=Sum("gpu_s", default=0))["total"]
+        lines = []
+        for fields in self._entries[part].values("at", "kind", "gpu_s", "job", "note"):
+            lines.append(LedgerLine.model_validate(fields | {"balance_gpu_s": left_gpu_s}))
+            left_gpu_s -= fields["gpu_s"]
+        return lines

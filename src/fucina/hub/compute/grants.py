@@ -40,7 +40,7 @@ def _stop(allocation: Allocation, rule: Rule, *, at: datetime) -> int:
     reason = "The grant that pays for it has ended."
     runs = LineRun.objects.select_for_update().filter(allocation=allocation, state__in=[*WAITING, *LIVE])
     for run in list(runs):
-        for job in run.jobs.select_related("run__allocation__site").order_by("position"):
+        for job in run.jobs.select_related("allocation__site").order_by("position"):
             if job.job_state in WAITING:
                 cancel_unstarted(job, reason=reason, by=rule, at=at)
             elif job.job_state in LIVE and job.cancel_asked_at is None:

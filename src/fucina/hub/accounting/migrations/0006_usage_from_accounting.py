@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('access', '0001_initial'),
-        ('accounting', '0002_append_only'),
+        ('accounting', '0005_ledger_newest'),
         ('network', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
