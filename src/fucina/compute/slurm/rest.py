@@ -190,7 +190,7 @@ class RestController:
             if fresh != self._token:
                 self._token = fresh
                 response = self._once(method, path, body, params, user)
-        if response.status_code == httpx.codes.UNAUTHORIZED:
+        if response.status_code == httpx.codes.UNAUTHORIZED or _is_token_trouble(response):
             raise Unreachable(
                 f"{self._access.url} refuses the token of {user or self._access.user}.",
                 hint="Renew the token file: `scontrol token username=NAME lifespan=SECONDS`.",
