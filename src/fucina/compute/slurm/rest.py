@@ -164,6 +164,9 @@ class RestController:
         errors = [item for item in answer.get("errors") or () if isinstance(item, dict)]
         if errors and all(_error_number(item) in _MISSING for item in errors):
             return {**answer, "jobs": []}
+        if answer.get("job_id") and response.status_code < httpx.codes.BAD_REQUEST:
+            # Slurm took the job and has something to say about it, such as that it is on hold.
+            return answer
         if response.status_code == httpx.codes.BAD_REQUEST:
             raise SlurmRefused(
                 f"slurmrestd does not understand the request: {response.text[:300]}",
