@@ -254,7 +254,7 @@ def test_without_requeue_a_failed_node_is_the_end(bench, cluster):
 
 
 def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
-    spec = bench.run("sh", "-c", "until test -e go; do sleep 0.1; done")
+    spec = bench.run("sh", "-c", "until test -e go; do sleep 0.1; done", walltime_s=600)
     bench.running()
     saved(cluster)
     cluster.kill("slurmctld")
