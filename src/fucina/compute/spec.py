@@ -87,7 +87,7 @@ class JobSpec(BaseModel):
     requeue: bool = True
     """Whether the executor may start it again after a failure of the machine, or when it leaves with exit code 75."""
     saves_state: bool = True
-    """Whether it saves its state and leaves with exit code 75 on SIGTERM; only such a job is warned of its time limit."""
+    """Whether it saves its state and leaves with exit code 75 on SIGTERM; only such a job is warned of its limit."""
 
 
 class JobReport(BaseModel):
