@@ -1,6 +1,6 @@
 """What submitting and watching through the Slurm executor costs over bare `sbatch`.
 
-`python -m lab --root DIR up`, then as root `python benchmarks/slurm_submit.py --lab DIR`. All jobs are held, so that
+`python -m lab --root DIR up`, then as root `PYTHONPATH=. python benchmarks/slurm_submit.py --lab DIR`. All jobs are held, so that
 nothing of what is measured is a job's own work. Processor time is user and system time of this process and its children.
 """
 

@@ -89,6 +89,8 @@ class JobSpec(BaseModel):
     """Slurm's notation of array indices, as `0-9%2`; empty is one job."""
     requeue: bool = True
     """Whether the executor may start it again after a failure of the machine, or when it leaves with exit code 75."""
+    saves_state: bool = True
+    """Whether it saves its state and leaves with exit code 75 on SIGTERM; only such a job is warned of its limit."""
 
     @property
     def is_on_every_node(self) -> bool:

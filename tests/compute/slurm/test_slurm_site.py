@@ -254,7 +254,7 @@ def test_without_requeue_a_failed_node_is_the_end(bench, cluster):
 
 
 def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
-    spec = bench.run("sh", "-c", "until test -e go; do sleep 0.1; done")
+    spec = bench.run("sh", "-c", "until test -e go; do sleep 0.1; done", walltime_s=600)
     bench.running()
     saved(cluster)
     cluster.kill("slurmctld")
@@ -287,6 +287,9 @@ def test_a_job_that_slurm_forgot_is_submitted_again_and_its_old_id_is_nobodys(be
     cluster.start("slurmctld")
     cluster.wait_ready()
     assert bench.until(lambda report: report.state is JobState.UNKNOWN, key="lost").reason
+    words = ["sbatch", "--parsable", "--hold", "--account=projx", "-o", "/dev/null", "--chdir=/", "--wrap", "true"]
+    others = [cluster.run_as("alice", words, check=True).stdout.strip() for _ in range(2)]
+    assert bench.executor.poll([lost.key])[lost.key].state is JobState.UNKNOWN
     later = open_slurm(
         bench.site,
         root=bench.root,
@@ -296,9 +299,11 @@ def test_a_job_that_slurm_forgot_is_submitted_again_and_its_old_id_is_nobodys(be
     later.close()
     running = bench.running("lost")
     assert in_queue(cluster, lost.key) == [running.native_id]
+    assert running.native_id not in others
     assert bench.executor.poll([spec.key])[spec.key].state is JobState.SUCCEEDED
     bench.executor.cancel(lost.key)
     assert bench.final("lost").state is JobState.CANCELLED
+    cluster.run_as("alice", ["scancel", *others], check=True)
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ ACCOUNTING_WAIT_S = 60.0
 """How long an ended job waits for its accounting before it is reported without."""
 SKEW_S = 600
 """Clocks of hub, agent and Slurm may differ by so much."""
-LOST_S = 120.0
-"""How long a job must be unknown to a Slurm that answers before it is submitted again."""
+LOST_S = 180.0
+"""How long a job must be unknown to a Slurm that answers before it is submitted again. Longer than a credential lives:
+nodes refuse for that time a new job with the id of one that they had to end."""
 _MISSING = "Neither Slurm's queue nor its accounting knows how this job is."
 SEARCH_S = 30 * 86400
 """How far back a new journal looks for jobs of an old one."""

@@ -81,8 +81,8 @@ def place(
         array=spec.array,
         after_ok=after_ok,
         requeue=spec.requeue,
-        # Slurm warns up to a minute early and counts in minutes: a short job gets a short warning.
-        warn_s=min(warn_s, spec.walltime_s // 3) if spec.requeue else 0,
+        # Slurm warns up to a minute early: a short job would be told to stop before it has done anything.
+        warn_s=warn_s if spec.requeue and spec.saves_state and spec.walltime_s >= 3 * warn_s + 60 else 0,
     )
 
 
@@ -97,7 +97,7 @@ def nodes_and_devices(spec: JobSpec, partition: Partition) -> tuple[int, int]:
         per_node = max(1, partition.num_gpus_per_node)
         return max(spec.num_nodes, -(-spec.num_gpus // per_node)), 0
     devices = spec.num_gpus * partition.billing.devices_per_gpu
-    if devices % spec.num_nodes:
+    if spec.num_gpus % spec.num_nodes:
         raise DoesNotFit(
             f"{spec.num_gpus} accelerators do not divide among {spec.num_nodes} nodes.",
             hint="Ask for a multiple of the number of nodes.",

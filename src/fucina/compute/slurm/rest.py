@@ -164,6 +164,9 @@ class RestController:
         errors = [item for item in answer.get("errors") or () if isinstance(item, dict)]
         if errors and all(_error_number(item) in _MISSING for item in errors):
             return {**answer, "jobs": []}
+        if answer.get("job_id") and response.status_code < httpx.codes.BAD_REQUEST:
+            # Slurm took the job and has something to say about it, such as that it is on hold.
+            return answer
         if response.status_code == httpx.codes.BAD_REQUEST:
             raise SlurmRefused(
                 f"slurmrestd does not understand the request: {response.text[:300]}",
@@ -190,7 +193,7 @@ class RestController:
             if fresh != self._token:
                 self._token = fresh
                 response = self._once(method, path, body, params, user)
-        if response.status_code == httpx.codes.UNAUTHORIZED:
+        if response.status_code == httpx.codes.UNAUTHORIZED or _is_token_trouble(response):
             raise Unreachable(
                 f"{self._access.url} refuses the token of {user or self._access.user}.",
                 hint="Renew the token file: `scontrol token username=NAME lifespan=SECONDS`.",

@@ -80,7 +80,8 @@ def max_submit_argv(*, cluster: str, account: str, user: str, num_jobs: int) -> 
 
 def nothing_changed(text: str) -> bool:
     """Whether `sacctmgr` says, with whatever exit status, that all is already so."""
-    return "Nothing new added" in text or "already exists" in text or "Nothing modified" in text
+    said = ("Nothing new added", "already exists", "Already existing", "Nothing modified")
+    return any(words in text for words in said)
 
 
 def _row(cells: Sequence[str]) -> Association:
