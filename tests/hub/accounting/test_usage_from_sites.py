@@ -217,6 +217,24 @@ def test_time_lost_to_a_failed_node_is_proposed_for_refund(tell, allocation):
     assert sums(allocation).used_gpu_s == 1500
 
 
+def test_what_maintenance_ended_is_proposed_too(tell, allocation, site):
+    window = {
+        "begins_at": (NOON + timedelta(seconds=50)).isoformat(),
+        "ends_at": (NOON + timedelta(hours=1)).isoformat(),
+    }
+    site.wire = site.wire | {"maintenance": [window]}
+    site.save()
+    account = allocation.slurm_account
+    tell(
+        told("slurm.alpha.1.1", 100, account=account, native_state="CANCELLED"),
+        told("slurm.alpha.2.1", 100, account=account, native_state="COMPLETED"),
+        told("slurm.alpha.3.1", 40, account=account, native_state="CANCELLED"),
+    )
+    proposal = RefundProposal.objects.get()
+    assert (proposal.job, proposal.gpu_s) == ("slurm.alpha.1.1", 100)
+    assert "CANCELLED in maintenance" in proposal.reason
+
+
 def test_one_batch_is_one_line_of_the_audit_trail(tell, allocation):
     num_before = AuditRecord.objects.filter(action="accounting.settle").count()
     tell(*(told(f"slurm.alpha.{n}.1", account=allocation.slurm_account) for n in range(50)))
