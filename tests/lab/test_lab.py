@@ -114,6 +114,33 @@ def test_killed_accounting_catches_up(slurm_lab):
     assert final(alpha, job, "State") == "COMPLETED"
 
 
+def test_a_killed_database_server_loses_nothing(slurm_lab):
+    beta = slurm_lab.clusters["beta"]
+    before = submit(beta)
+    assert final(beta, before, "State") == "COMPLETED"
+
+    assert slurm_lab.kill("mariadb")
+    assert not slurm_lab.is_up()
+    during = submit(beta)
+    slurm_lab.start("mariadb")
+    slurm_lab.wait_ready()
+
+    assert final(beta, during, "State") == "COMPLETED"
+    assert {(before,), (during,)} <= set(beta.sql("SELECT id_job FROM beta_job_table WHERE state = 3"))
+
+
+def test_preemption_gives_way_to_the_urgent(slurm_lab):
+    beta = slurm_lab.clusters["beta"]
+    whole = ("--nodes=2", "--gpus-per-node=8", "--no-requeue")
+    victim = submit(beta, *whole, "--qos=preemptible", script="sleep 600")
+    wait_until("start", lambda: state(beta, victim) == "RUNNING", within_s=30)
+
+    urgent = submit(beta, *whole, "--qos=urgent")
+
+    assert final(beta, urgent, "State") == "COMPLETED"
+    assert final(beta, victim, "State") == "PREEMPTED"
+
+
 def test_a_job_outlives_its_slurmd_but_not_its_node(slurm_lab, tmp_path):
     alpha = slurm_lab.clusters["alpha"]
     running = submit(alpha, "--nodelist=alpha-4", "--no-requeue", script="sleep 600")
