@@ -21,6 +21,7 @@ def without_triggers(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
         for table in APPEND_ONLY:
             create_triggers(editor, table)
+    connection.close()
 
 
 def test_records_and_accounts_get_what_the_new_tables_want(without_triggers, transactional_db):
