@@ -112,6 +112,15 @@ def test_a_requeued_job_is_one_record_sent_after_its_last_run(start, db, books):
     assert len(books.aliases) == 2
 
 
+def test_a_job_that_was_held_long_before_it_ran_again_is_one(start, db, books):
+    db.rows = [
+        Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120, state="REQUEUED"),
+        Row(job_id=7, submit=T0 + 5 * HOUR, start=T0 + 5 * HOUR, end=T0 + 5 * HOUR + 50),
+    ]
+    step(start(), db, T0 + 6 * HOUR)
+    assert [(record.gpu_s, record.num_attempts) for record in books.records.values()] == [(600, 2)]
+
+
 def test_a_failed_node_ends_a_job_that_slurm_does_not_start_again(start, db, books):
     db.rows = [Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120, state="NODE_FAIL")]
     one = start()
@@ -369,6 +378,7 @@ def test_whatever_happens_every_job_ends_with_its_true_figure(tmp_path_factory, 
             pass
         finally:
             one.close()
+    books.fails = set()
     for more in (1, 2, 3):
         one = make(send=books.send)
         step(one, db, now + more * 7 * HOUR)

@@ -58,6 +58,7 @@ def test_a_job_over_the_end_of_a_month_counts_in_both():
         started_at=datetime(2026, 11, 30, 23, tzinfo=UTC), ended_at=datetime(2026, 12, 1, 2, tzinfo=UTC), gpu_s=300
     )
     assert gpu_s_by_month([span]) == {"2026-11": 100, "2026-12": 200}
+    assert gpu_s_by_month([span.model_copy(update={"gpu_s": 1000})]) == {"2026-11": 333, "2026-12": 667}
 
 
 def test_months_are_written_one_way():

@@ -10,6 +10,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 NODE_FAILURES = frozenset({"NODE_FAIL", "BOOT_FAIL"})
 """States, in Slurm's words, of a run that ended through a fault of the site."""
 
+ENDED_BY_OTHERS = frozenset({"CANCELLED", "PREEMPTED", "REQUEUED", "DEADLINE", "TIMEOUT"})
+"""States of a run that did not end by itself; in a maintenance window the site ended it."""
+
 MAX_GPU_S = 2**53
 """A hundred thousand accelerators for three thousand years."""
 
@@ -101,9 +104,19 @@ class UsageRecord(BaseModel):
         state = self.native_state
         return (Period(started_at=min(began_at, self.ended_at), ended_at=self.ended_at, gpu_s=self.gpu_s, state=state),)
 
-    def lost_gpu_s(self) -> int:
-        """GPU-seconds of attempts that ended through a fault of the site."""
-        return sum(span.gpu_s for span in self.spans() if span.state in NODE_FAILURES)
+    def lost(self, maintenance: Iterable[tuple[datetime, datetime]] = ()) -> tuple[Period, ...]:
+        """Attempts that the site ended: by nodes that failed, or in one of these half-open windows."""
+        windows = list(maintenance)
+        return tuple(
+            span
+            for span in self.spans()
+            if span.state in NODE_FAILURES
+            or (span.state in ENDED_BY_OTHERS and any(begin <= span.ended_at < end for begin, end in windows))
+        )
+
+    def lost_gpu_s(self, maintenance: Iterable[tuple[datetime, datetime]] = ()) -> int:
+        """GPU-seconds of attempts that ended through the site."""
+        return sum(span.gpu_s for span in self.lost(maintenance))
 
 
 class RefusedUsage(BaseModel):

@@ -35,6 +35,7 @@ def without_triggers(django_db_setup, django_db_blocker):
         with django_db_blocker.unblock(), connection.schema_editor() as editor:
             for table in APPEND_ONLY:
                 change(editor, table)
+        connection.close()
         if change is drop_triggers:
             yield
 

@@ -110,7 +110,7 @@ def test_usage_of_nobody_is_kept_and_placed_once_somebody_pays(tell, allocation,
     assert tell().known_until == NOON + timedelta(seconds=5)
     assert place_again(site=site, by=SETUP, at=NOON) == 0
     application = projects.apply(request=application_request(project="altro"), by=ada, at=NOON)
-    other = application.grant.allocation
+    other = application.grant.allocations.get()
     type(other).objects.filter(pk=other.pk).update(slurm_account="later")
     assert place_again(site=site, by=SETUP, at=NOON) == 1
     assert place_again(site=site, by=SETUP, at=NOON) == 0
@@ -144,7 +144,7 @@ def test_a_record_that_cannot_be_right_is_refused(tell, allocation, changes):
 def test_a_key_in_a_comment_charges_nobody_elses_project(run, tell, allocation, ada):
     """Anybody may write a comment; the account is what Slurm has checked."""
     application = projects.apply(request=application_request(project="altro"), by=ada, at=NOON)
-    forger = application.grant.allocation
+    forger = application.grant.allocations.get()
     job = Job.objects.get(run=run, stage="train")
     tell(told(job.key, account=forger.slurm_account, same_as=(SLURM,)))
     assert sums(forger).used_gpu_s == 1000
@@ -215,6 +215,24 @@ def test_time_lost_to_a_failed_node_is_proposed_for_refund(tell, allocation):
     tell(told(gpu_s=1500, account=allocation.slurm_account, num_attempts=2, periods=spans, after_s=2))
     assert RefundProposal.objects.get().gpu_s == 600
     assert sums(allocation).used_gpu_s == 1500
+
+
+def test_what_maintenance_ended_is_proposed_too(tell, allocation, site):
+    window = {
+        "begins_at": (NOON + timedelta(seconds=50)).isoformat(),
+        "ends_at": (NOON + timedelta(hours=1)).isoformat(),
+    }
+    site.wire = site.wire | {"maintenance": [window]}
+    site.save()
+    account = allocation.slurm_account
+    tell(
+        told("slurm.alpha.1.1", 100, account=account, native_state="CANCELLED"),
+        told("slurm.alpha.2.1", 100, account=account, native_state="COMPLETED"),
+        told("slurm.alpha.3.1", 40, account=account, native_state="CANCELLED"),
+    )
+    proposal = RefundProposal.objects.get()
+    assert (proposal.job, proposal.gpu_s) == ("slurm.alpha.1.1", 100)
+    assert "CANCELLED in maintenance" in proposal.reason
 
 
 def test_one_batch_is_one_line_of_the_audit_trail(tell, allocation):

@@ -50,6 +50,7 @@ class _Books:
     entries: list[LedgerEntry] = field(default_factory=list)
     new_aliases: dict[str, str] = field(default_factory=dict)
     lost: dict[str, tuple[Allocation, usage.UsageRecord]] = field(default_factory=dict)
+    windows: dict[int, list[tuple[datetime, datetime]]] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -164,8 +165,16 @@ def _write(books: _Books, allocation: Allocation, job: str, used: usage.UsageRec
             note = f"{used.native_id or job}: {gpu_hours(known.gpu_s)} GPU-hours before, {gpu_hours(used.gpu_s)} now"
         _enter(books, allocation, job, Kind.USE if known is None else Kind.CORRECTION, delta, note=note)
         books.charged[job] = books.charged.get(job, 0) + delta
-    if used.lost_gpu_s():
+    if used.lost_gpu_s(_maintenance(books, allocation)):
         books.lost[job] = (allocation, used)
+
+
+def _maintenance(books: _Books, allocation: Allocation) -> list[tuple[datetime, datetime]]:
+    """Maintenance windows of the allocation's site."""
+    if allocation.site_id not in books.windows:
+        windows = allocation.site.spec.maintenance
+        books.windows[allocation.site_id] = [(window.begins_at, window.ends_at) for window in windows]
+    return books.windows[allocation.site_id]
 
 
 def _enter(books: _Books, allocation: Allocation, job: str, kind: Kind, gpu_s: int, *, note: str = "") -> None:
@@ -180,8 +189,11 @@ def _propose_refunds(books: _Books) -> None:
         return
     known = {row.job: row for row in RefundProposal.objects.filter(job__in=books.lost)}
     for job, (allocation, used) in books.lost.items():
-        lost_gpu_s = used.lost_gpu_s()
-        states = sorted({span.state for span in used.spans() if span.state in usage.NODE_FAILURES})
+        spans = used.lost(_maintenance(books, allocation))
+        lost_gpu_s = sum(span.gpu_s for span in spans)
+        states = sorted(
+            {span.state if span.state in usage.NODE_FAILURES else f"{span.state} in maintenance" for span in spans}
+        )
         reason = f"{used.native_id or job} lost {gpu_hours(lost_gpu_s)} GPU-hours to the site: {', '.join(states)}"
         row = known.get(job)
         if row is None:

@@ -1,8 +1,9 @@
 """What becomes of jobs when the grant that pays for them ends."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, Sum
 
 from fucina.compute.spec import JobState
 from fucina.hub.access.models import Grant
@@ -13,6 +14,8 @@ from fucina.hub.compute.events import cancel_unstarted, go_on
 from fucina.hub.compute.models import LIVE, LineRun
 from fucina.hub.people.actions import Rule, record
 
+LOOKED_AFTER = timedelta(days=100)
+"""After so long the last job of a grant has told its usage."""
 WAITING = (JobState.BLOCKED, JobState.QUEUED)
 
 
@@ -22,7 +25,9 @@ def close_ended_grants(*, at: datetime) -> int:
     A job that an agent has is cancelled by the agent, which hears of it at its next heartbeat. Returns for how many
     allocations something was done; repeated, it does nothing more.
     """
-    ended = Allocation.objects.filter(grant__ends_at__lte=at).order_by("pk")
+    live = LineRun.objects.filter(allocation=OuterRef("pk"), state__in=[*WAITING, *LIVE])
+    ended = Allocation.objects.filter(grant__ends_at__lte=at, grant__ends_at__gt=at - LOOKED_AFTER)
+    ended = ended.annotate(free=Sum("entries__gpu_s")).filter(Q(free__gt=0) | Exists(live)).order_by("pk")
     return sum(_close(allocation, at=at) for allocation in ended)
 
 
