@@ -10,7 +10,6 @@ from lab.layout import LabError, program
 
 SUITES = {"24.11": "trixie"}
 PACKAGES = ("slurmctld", "slurmd", "slurmdbd", "slurmrestd", "slurm-client", "slurm-wlm-jwt-plugin")
-ARCHIVE = "archive"
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -43,7 +42,7 @@ def _download(suite: str, folder: Path) -> list[Path]:
     for name in ("state/lists/partial", "cache/archives/partial", "parts"):
         (folder / name).mkdir(parents=True)
     (folder / "state" / "status").touch()
-    (folder / "sources.list").write_text(f"deb [signed-by={KEYS}] {ARCHIVE} {suite} main\n", "utf-8")
+    (folder / "sources.list").write_text(f"deb [signed-by={KEYS}] {_archive()} {suite} main\n", "utf-8")
     options = {
         "Dir::State": folder / "state",
         "Dir::State::status": folder / "state" / "status",
@@ -57,6 +56,16 @@ def _download(suite: str, folder: Path) -> list[Path]:
     _run(*apt, "update")
     _run(*apt, "--download-only", "-y", "install", *PACKAGES)
     return sorted((folder / "cache" / "archives").glob("*.deb"))
+
+
+def _archive() -> str:
+    """Where this machine's own packages come from. Raises LabError."""
+    shape = "$(REPO_URI)|$(COMPONENT)|$(SUITE)"
+    rows = [line.split("|") for line in _run("apt-get", "indextargets", "--format", shape).splitlines()]
+    found = [row[0] for row in rows if len(row) == 3 and row[1] == "main" and "security" not in row[2] + row[0]]
+    if not found:
+        raise LabError("apt knows no Debian archive here.", hint="Run apt-get update first, on Debian.")
+    return found[0]
 
 
 def _point_at_itself(prefix: Path) -> None:
@@ -79,7 +88,8 @@ def _is_slurms(path: Path) -> bool:
     return content.startswith(b"\x7fELF") and b"libslurm" in content
 
 
-def _run(*argv: str) -> None:
+def _run(*argv: str) -> str:
+    """What the command printed. Raises LabError."""
     done = subprocess.run(
         [program(argv[0]), *argv[1:]],
         capture_output=True,
@@ -89,3 +99,4 @@ def _run(*argv: str) -> None:
     )
     if done.returncode:
         raise LabError(f"{argv[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+    return done.stdout

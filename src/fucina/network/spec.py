@@ -150,12 +150,11 @@ class SlurmSite(_Fact):
     """Environment modules to load before a stage."""
     prelude: tuple[str, ...] = ()
     """Further lines of shell, by the site's own staff, before a stage."""
-    environment: Path | None = None
-    """Folder of an unpacked environment whose `bin` comes first on a stage's path."""
     scratch: Path | None = None
     """Shared file system of all nodes where working directories lie; None means the agent's own folder."""
     programs: Path | None = None
-    """Folder of the `fucina` command on the compute nodes; None means the agent's own where it shares their files."""
+    """Folder of the `fucina` command on the compute nodes, such as `bin` of an unpacked environment; None means the
+    agent's own where it shares their files."""
     checkpoint_warning_s: int = Field(default=120, ge=0)
     """How long before its time limit a job is told to save its state."""
     offline: bool = True

@@ -175,6 +175,11 @@ class SlurmExecutor:
                 found[key] = min(start, found.get(key, start))
         return found
 
+    def spec_of(self, key: str) -> JobSpec | None:
+        """The job as it was submitted, None for a key that is not known."""
+        intent = self._intents.get(key)
+        return intent.spec if intent else None
+
     def known_keys(self) -> list[str]:
         """Keys of jobs that have not ended, as the journal has them."""
         return self._intents.open_keys()

@@ -52,6 +52,7 @@ def open_slurm(
             prelude=slurm.prelude,
             container=slurm.container,
             image=slurm.image,
+            interconnect=slurm.interconnect,
         ),
         clock=clock,
     )

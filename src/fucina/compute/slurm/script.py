@@ -39,6 +39,8 @@ class Surroundings:
     image: str = ""
     vendor: str = ""
     """Of the accelerators; a container needs to know."""
+    interconnect: str = ""
+    """Network interface over which processes of one job talk; empty lets the library choose."""
     max_restarts: int = 100
     """After so many restarts a job that wants another fails."""
 
@@ -52,9 +54,13 @@ def render(spec: JobSpec, around: Surroundings, *, alarm_s: int = 0) -> str:
 
     Raises BadEnvironment, NoContainer, NotAnArgument.
     """
-    argv = in_container(spec.command, spec=spec, around=around)
-    lines = ["#!/bin/bash", *_environment(spec, around), f"cd -- {quote(spec.working_directory)} || exit 1"]
-    body = _supervised(argv, around.max_restarts, alarm_s) if spec.requeue else f"exec {quote_argv(argv)}\n"
+    argv = on_every_node(in_container(spec.command, spec=spec, around=around), spec=spec)
+    lines = ["#!/bin/bash", *_environment(spec, around), *_meeting(spec, around)]
+    lines.append(f"cd -- {quote(spec.working_directory)} || exit 1")
+    if spec.requeue:
+        body = _supervised(argv, spec, max_restarts=around.max_restarts, alarm_s=alarm_s)
+    else:
+        body = f"exec {quote_argv(argv)}\n"
     return "\n".join([*lines, body])
 
 
@@ -71,6 +77,35 @@ def in_container(command: Sequence[str], *, spec: JobSpec, around: Surroundings)
         mounts = [f"--container-mounts={folder}:{folder}", f"--container-workdir={folder}"]
         return ["srun", "--nodes=1", "--ntasks=1", f"--container-image={image}", *mounts, *command]
     raise NoContainer(f"The job wants image {image!r}; this site runs none.", hint="Set `container` in the site file.")
+
+
+def on_every_node(argv: Sequence[str], *, spec: JobSpec) -> list[str]:
+    """The command started once on each node by `srun`, where the job wants that; else as it is."""
+    if not spec.is_on_every_node:
+        return list(argv)
+    options: list[str] = []
+    if spec.command[0] != argv[0] == "srun":  # a container runtime that `srun` itself starts
+        options = [word for word in argv if word.startswith("--container")]
+        argv = spec.command
+    size = [f"--nodes={spec.num_nodes}", f"--ntasks={spec.num_nodes}", "--ntasks-per-node=1"]
+    return ["srun", *size, "--kill-on-bad-exit=0", *options, *argv]
+
+
+def _meeting(spec: JobSpec, around: Surroundings) -> list[str]:
+    """What the processes of a job over several accelerators need to find each other."""
+    if spec.num_nodes * spec.num_ranks_per_node <= 1 or not spec.num_ranks_per_node:
+        return []
+    lines = [f"export FUCINA_NUM_NODES={spec.num_nodes} FUCINA_NUM_RANKS_PER_NODE={spec.num_ranks_per_node}"]
+    if spec.num_nodes > 1:
+        # Jobs that share a node take ports apart: by their ids.
+        lines += [
+            'first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+            'export FUCINA_RENDEZVOUS="$first:$((20000 + SLURM_JOB_ID % 12000))"',
+        ]
+    if around.interconnect:
+        name = quote(around.interconnect)
+        lines.append(f"export NCCL_SOCKET_IFNAME={name} GLOO_SOCKET_IFNAME={name}")
+    return lines
 
 
 def _environment(spec: JobSpec, around: Surroundings) -> list[str]:
@@ -95,8 +130,8 @@ _WATCH = """\
 warned=0 ended=0 again=1 code=
 {command} &
 child=$!
-trap 'warned=1 again=1; kill -TERM "$child" 2>/dev/null' USR1
-trap 'ended=1 again=1; kill -TERM "$child" 2>/dev/null' TERM
+trap 'warned=1 again=1; kill -{stop} "$child" 2>/dev/null' USR1
+trap 'ended=1 again=1; kill -{stop} "$child" 2>/dev/null' TERM
 {alarm}while [ "$again" = 1 ]; do
   again=0
   wait "$child"
@@ -125,7 +160,15 @@ timer=$!
 """
 
 
-def _supervised(argv: Sequence[str], max_restarts: int, alarm_s: int) -> str:
-    """Run the command beside the shell, so that the shell hears Slurm's warning and can requeue the job."""
-    alarm = _ALARM.format(alarm_s=alarm_s) if alarm_s else ""
-    return _WATCH.format(command=quote_argv(argv), exit_again=EXIT_AGAIN, max_restarts=max_restarts, alarm=alarm)
+def _supervised(argv: Sequence[str], spec: JobSpec, *, max_restarts: int, alarm_s: int) -> str:
+    """Run the command beside the shell, so that the shell hears Slurm's warning and can requeue the job.
+
+    `srun` hands SIGUSR1 on to what it started on other nodes; at SIGTERM it would have them killed.
+    """
+    return _WATCH.format(
+        command=quote_argv(argv),
+        stop="USR1" if spec.is_on_every_node else "TERM",
+        exit_again=EXIT_AGAIN,
+        max_restarts=max_restarts,
+        alarm=_ALARM.format(alarm_s=alarm_s) if alarm_s else "",
+    )

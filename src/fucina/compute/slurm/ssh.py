@@ -72,6 +72,8 @@ class SshTransport:
             process = await self._open(line)
             try:
                 async with asyncio.timeout(self._timeout_s):
+                    if not stdin:
+                        process.stdin.write_eof()
                     out, err = await process.communicate(stdin)
                     await process.wait_closed()
             except TimeoutError as error:
