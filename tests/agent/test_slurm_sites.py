@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import yaml
 
 from tests.agent.slurm_world import World, new_folder, project_for
 from tests.line.factory import tiny_project, wait_for
@@ -15,7 +16,6 @@ pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 def world(slurm_lab):
     folder = new_folder()
     world = World(slurm_lab, folder)
-    world.factory.up()
     try:
         yield world
     finally:
@@ -24,13 +24,13 @@ def world(slurm_lab):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def sacct(world, cluster, user):
-    """Our jobs of that user as Slurm accounts for them: key, state, seconds, accelerators."""
-    fields = "Comment,State,ElapsedRaw,AllocTRES,Account,User,Submit,Start,End"
+def sacct(world, cluster, user, run):
+    """A run's jobs as Slurm accounts for them: comment, state, seconds, resources, account, user."""
+    fields = "Comment,State,ElapsedRaw,AllocTRES,Account,User"
     argv = ["sacct", "-X", "-n", "-P", "-D", "-S", "now-1days", f"--format={fields}", f"--user={user}"]
     done = world.lab.clusters[cluster].run_as("root", argv)
     rows = [line.split("|") for line in done.stdout.splitlines()]
-    return [row for row in rows if row[0].startswith("fucina:")]
+    return [row for row in rows if row[0].startswith(f"fucina:{run}.")]
 
 
 def gpus(tres):
@@ -53,7 +53,8 @@ def used_gpu_s(world):
 
 
 def open_project(world, folder):
-    """A granted project; returns its reference."""
+    """A hub with a granted project; returns its reference."""
+    world.factory.up()
     project = tiny_project(folder)
     world.cli("organisation", "Officine Esempio")
     world.cli("apply", str(project), "--hours", "2")
@@ -76,7 +77,7 @@ def test_a_run_in_site_mode_as_the_mapped_user(world, tmp_path):
     done = info(world, ref)
     assert done.state == "succeeded", [(job.stage, job.state, job.reason) for job in done.jobs]
     assert not list((world.folder / "scratch-alpha").rglob(".signing.key"))
-    rows = sacct(world, "alpha", "alice")
+    rows = sacct(world, "alpha", "alice", ref)
     assert sorted(row[0] for row in rows) == sorted(f"fucina:{ref}.{job.stage}" for job in done.jobs)
     assert {row[1] for row in rows} == {"COMPLETED"}
     expected = sum(int(row[2]) * gpus(row[3]) for row in rows)
@@ -103,8 +104,49 @@ def test_a_run_in_personal_mode_without_privileges(world, tmp_path):
     wait_for(lambda: info(world, ref).release != "" or info(world, ref).state in ("failed", "cancelled"), seconds=400)
     done = info(world, ref)
     assert done.state == "succeeded", [(job.stage, job.state, job.reason) for job in done.jobs]
-    rows = sacct(world, "beta", "bob")
+    rows = sacct(world, "beta", "bob", ref)
     assert {(row[4], row[5]) for row in rows} == {("projx", "bob")}
     assert len(rows) == 5
     expected = sum(int(row[2]) * gpus(row[3]) for row in rows)
     wait_for(lambda: used_gpu_s(world) == (expected, 0), seconds=150)
+
+
+def check(world, path, *words):
+    done = world.factory.cli("site", "check", str(path), "--format", "json", *words)
+    return done.returncode, {one["name"]: one for one in json.loads(done.stdout)}
+
+
+def test_a_site_file_is_proved_on_the_cluster(world):
+    code, found = check(world, world.site_file("alpha"), "--user", "alice", "--account", "projx")
+    assert code == 0, [one for one in found.values() if one["outcome"] == "bad"]
+    for name in ("commands", "cluster", "accelerators of gpu", "accounting", "account", "scratch", "job on gpu"):
+        assert found[name]["outcome"] == "good", found[name]
+    for name in ("scratch on gpu", "clock on gpu", "software on gpu", "devices on gpu"):
+        assert found[name]["outcome"] == "good", found[name]
+    assert not list((world.folder / "scratch-alpha").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("slurm", "partition", "name", "said"),
+    [
+        ({"cluster": "gamma"}, {}, "cluster", "calls this cluster 'alpha'"),
+        ({"conf": "/nowhere/slurm.conf"}, {}, "commands", "cannot be run"),
+        ({}, {"slurm_name": "big"}, "partition gpu", "no partition 'big'"),
+        ({}, {"gres_type": "a100"}, "accelerators of gpu", "promises 4 of type a100"),
+        ({}, {"num_gpus_per_node": 8}, "accelerators of gpu", "Slurm counts 4 a node; the site file promises 8"),
+        ({}, {"qos": "gold"}, "QOS of gpu", "may not use 'gold'"),
+        ({"scratch": "/nowhere"}, {}, "scratch", "/nowhere is not there"),
+        ({"programs": "/nowhere"}, {}, "software on gpu", "does not run there"),
+        ({"account": "nothing"}, {}, "account", "no account 'nothing'"),
+    ],
+)
+def test_what_is_wrong_with_a_site_file_is_said_in_words(world, slurm, partition, name, said):
+    path = world.site_file("alpha", account="projx")
+    data = yaml.safe_load(path.read_text())
+    data["slurm"] |= slurm
+    data["partitions"][0] |= partition
+    path.write_text(yaml.safe_dump(data))
+    code, found = check(world, path, "--user", "alice", "--wait", "30")
+    assert code == 1
+    assert said in found[name]["message"], found
+    assert found[name]["hint"]
