@@ -123,7 +123,7 @@ def test_a_dry_run_says_everything_and_queues_nothing(factory):
         (("upload", "/no/such"), 2),
         (("upload", "/etc/hostname", "../x"), 2),
         (("upload", "/etc/hostname", "x//y"), 2),
-        (("download", "nosuch", "../x"), 2),
+        (("download", "prj-nosuch", "../x"), 2),
         (("download", "nosuch", "x"), 4),
         (("login", "--url", "ftp://x"), 2),
         (("login", "--token-file", "/no/such"), 2),
