@@ -91,7 +91,7 @@ class Agent:
         self._before_submit = before_submit
         self._pace = pace or pace_of(site)
         self._schedules = site.executor == "slurm"
-        scratch = site.slurm.scratch if site.slurm else None
+        scratch = site.slurm.scratch if site.slurm and not site.is_remote else None
         state = root or settings.site_folder
         self.places = Places(state=state, work=scratch or state)
         self._journal = Journal(self.places.state / "journal.db")

@@ -15,7 +15,7 @@ from fucina.client.hub import Hub
 from fucina.client.wire_site import PersonalSiteRequest
 from fucina.compute.executor import Executor
 from fucina.compute.local import LocalExecutor
-from fucina.compute.slurm.opening import open_slurm, open_transport
+from fucina.compute.slurm.opening import open_mirrored, open_slurm, open_transport
 from fucina.config import Settings
 from fucina.errors import BadInput, NotSignedIn
 from fucina.network.spec import Site, load_network, load_site
@@ -75,6 +75,8 @@ def agent_token(settings: Settings, site: Site) -> str:
 
 def open_executor(site: Site, root: Path) -> Executor:
     """What runs the site's jobs. Raises BadSiteFile, MissingLibrary."""
+    if site.is_remote:
+        return open_mirrored(site, root=root)
     if site.executor == "slurm":
         return open_slurm(site, root=root)
     return LocalExecutor(root / "jobs")

@@ -190,6 +190,11 @@ class Site(_Fact):
     sensitivity: str = "public"
     """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether its files are not mounted where its agent runs: folders of jobs travel."""
+        return self.slurm is not None and self.slurm.transport is Transport.SSH
+
     def allows(self, program: str) -> bool:
         """Whether a person's own job may start this program."""
         return "*" in self.user_commands or program in self.user_commands

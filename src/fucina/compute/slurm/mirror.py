@@ -45,6 +45,10 @@ class Mirror:
         self._here = here
         self._there = there
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._transport.close()
+
     def image(self, path: Path) -> PurePosixPath:
         """Where a path of this machine lies at the site. Raises OutsideProject."""
         if not path.is_relative_to(self._here) or ".." in path.parts:

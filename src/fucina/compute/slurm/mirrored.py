@@ -86,6 +86,7 @@ class MirroredExecutor:
     def close(self) -> None:
         """Let go of connections and files."""
         self._inner.close()
+        self._mirror.close()
 
     def _moved(self, spec: JobSpec) -> dict[str, str]:
         """Variables that name a place of this machine name its image at the site."""

@@ -4,12 +4,14 @@ import importlib
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from fucina.compute.slurm.cli import CliTransport, slurm_environment
 from fucina.compute.slurm.controller import CommandController, Controller
 from fucina.compute.slurm.executor import SlurmExecutor
 from fucina.compute.slurm.logs import LogReader, RemoteLogs, SharedLogs
+from fucina.compute.slurm.mirror import Mirror
+from fucina.compute.slurm.mirrored import MirroredExecutor
 from fucina.compute.slurm.rest import RestController
 from fucina.compute.slurm.script import Surroundings
 from fucina.compute.slurm.transport import Transport
@@ -56,6 +58,21 @@ def open_slurm(
         ),
         clock=clock,
     )
+
+
+def open_mirrored(site: Site, *, root: Path) -> MirroredExecutor:
+    """The executor of a Slurm site that is reached by SSH alone: its `scratch` is the image of our `root`.
+
+    Raises BadSiteFile, MissingLibrary.
+    """
+    slurm = site.slurm
+    if slurm is None or slurm.scratch is None:
+        raise BadSiteFile(
+            f"Site {site.id} is reached by SSH and names no `scratch`.",
+            hint="Name a folder at the site, on a file system that its nodes see, where jobs may work.",
+        )
+    mirror = Mirror(open_transport(slurm), here=root, there=PurePosixPath(slurm.scratch))
+    return MirroredExecutor(open_slurm(site, root=root), mirror)
 
 
 def open_transport(slurm: SlurmSite) -> Transport:
