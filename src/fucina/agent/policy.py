@@ -65,6 +65,8 @@ def _check_command(job: ClaimedJob, site: Site) -> None:
         if command != ("fucina", "stage", str(job.stage), "."):
             raise BadJob(f"This site runs stages only, not {command[0]!r}.", hint="Ask the site to allow it.")
         return
+    if not site.user_jobs:
+        raise BadJob("This site runs stages only, no commands of people's own.", hint="Choose another site.")
     if ANY not in site.user_commands and command[0] not in site.user_commands:
         allowed = ", ".join(site.user_commands) or "none but stages"
         raise BadJob(

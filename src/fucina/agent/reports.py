@@ -12,13 +12,13 @@ from fucina.accounting.usage import UsageRecord, used_gpu_s
 from fucina.agent.door import AgentDoor
 from fucina.agent.identity import acting_as
 from fucina.agent.journal import Entry, Journal
-from fucina.agent.workdir import Places
+from fucina.agent.workdir import Places, own_outputs
 from fucina.client.wire import FinishedRequest, ProgressRequest, StartedRequest
 from fucina.compute.executor import Executor, NoSuchJob
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobReport, JobState
-from fucina.errors import ErrorBody
-from fucina.line.digests import tree_digests
+from fucina.errors import BadInput, ErrorBody
+from fucina.line.digests import sha256_file, tree_digests
 from fucina.line.spec import StageName
 from fucina.line.stage import ERROR_FILE, OUT, PROGRESS_FILE, RECORD_FILE
 from fucina.network.spec import Site
@@ -66,6 +66,8 @@ class Reporter:
             return False
         if report.state is JobState.SUCCEEDED and entry.job.stage is StageName.RELEASE:
             self._send_artifacts(entry, workdir)
+        elif entry.job.stage is None:
+            self._send_own_outputs(entry, workdir)
         self._finish(entry, report, workdir)
         return True
 
@@ -117,10 +119,21 @@ class Reporter:
             for path, sha256 in tree_digests(bundle).items():
                 self._door.put_artifact(entry.ref, path, bundle / path, sha256=sha256)
 
+    def _send_own_outputs(self, entry: Entry, workdir: Path) -> None:
+        """What a job of a person's own left in `out/` travels to the hub; what the hub refuses is logged and left."""
+        with acting_as(entry.job.spec.user):
+            for path, file in own_outputs(workdir / OUT).items():
+                try:
+                    self._door.put_artifact(entry.ref, path, file, sha256=sha256_file(file))
+                except BadInput as error:
+                    logger.warning("job %s: %s stays at the site: %s", entry.ref, path, error.message)
+
     def _finish(self, entry: Entry, report: JobReport, workdir: Path) -> None:
         record = None
         with acting_as(entry.job.spec.user):
-            if report.state is JobState.SUCCEEDED:
+            if entry.job.stage is None:
+                pass
+            elif report.state is JobState.SUCCEEDED:
                 record = _read(StageRecord, workdir / RECORD_FILE)
             elif report.error is None:
                 report = report.model_copy(update={"error": _read(ErrorBody, workdir / ERROR_FILE)})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import environment_commands, ledger_commands, site_commands
+from fucina.cli import environment_commands, jobs_commands, ledger_commands, site_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -23,8 +23,9 @@ app = typer.Typer(
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(site_commands.app, name="site")
+jobs_commands.add_to(app)
 
-RunArgument = Annotated[str, typer.Argument(help="Reference of a run; `last` is your newest.")]
+RunArgument = Annotated[str, typer.Argument(help="Reference of a run or a job; `last` is your newest run.")]
 
 
 @app.command()
@@ -157,11 +158,17 @@ def runs(
 
 @app.command(name="show")
 def show_run(run_ref: RunArgument = "last", form: FormatOption = Format.TEXT) -> None:
-    """Show a run with its five stages."""
+    """Show a run with its five stages and why it runs where it does, or a job of your own."""
+    from fucina.cli.jobs import print_job
     from fucina.cli.runs import connect, find_run, print_run
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
+        if run_ref.startswith("job-"):
+            job = hub.job(run_ref)
+            if not show(job, form):
+                print_job(job)
+            return
         found = find_run(hub, run_ref)
         if not show(found, form):
             print_run(found)
@@ -174,33 +181,47 @@ def logs(
     stage_name: Annotated[str, typer.Option("--stage", help="One stage; all of them when left out.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
 ) -> None:
-    """Print what the stages of a run printed."""
+    """Print what the stages of a run printed, or a job of your own."""
+    from fucina.cli.jobs import print_job_log
     from fucina.cli.runs import connect, print_logs
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
+        if run_ref.startswith("job-"):
+            print_job_log(hub, run_ref, follow=follow, form=form)
+            return
         print_logs(hub, run_ref, stage_name=stage_name, follow=follow, form=form)
 
 
 @app.command()
 def wait(run_ref: RunArgument = "last", form: FormatOption = Format.TEXT) -> None:
-    """Watch a run until it ends; the exit code says how."""
+    """Watch a run or a job until it ends; the exit code says how."""
+    from fucina.cli.jobs import wait_for_job
     from fucina.cli.runs import connect, wait_and_tell
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
-        failed = wait_and_tell(hub, run_ref, form=form)
+        if run_ref.startswith("job-"):
+            failed = wait_for_job(hub, run_ref, form=form)
+        else:
+            failed = wait_and_tell(hub, run_ref, form=form)
     if failed:
         raise typer.Exit(failed)
 
 
 @app.command()
 def cancel(run_ref: RunArgument, form: FormatOption = Format.TEXT) -> None:
-    """End a run; what it used is settled, the rest goes back to the grant."""
+    """End a run or a job; what it used is settled, the rest goes back to the grant."""
     from fucina.cli.runs import connect, find_run
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
+        if run_ref.startswith("job-"):
+            job = hub.cancel_job(run_ref)
+            if not show(job, form):
+                word = " It is asked to end." if job.ended_at is None else ""
+                say(f"Job {job.ref}: {job.state}.{word}")
+            return
         ended = hub.cancel(find_run(hub, run_ref).ref)
         if not show(ended, form):
             say(f"Run {ended.ref}: {ended.state}.")
@@ -361,15 +382,18 @@ def decide(
     reason: Annotated[str, typer.Option(help="Why; the applicant reads it.")],
     grant: Annotated[bool, typer.Option("--grant/--reject")],
     hours: Annotated[float | None, typer.Option(help="GPU-hours granted; what was asked for when left out.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option("--split", help="SITE/PARTITION=HOURS; parts that add up to the grant.")
+    ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Grant or reject an application (staff; never of one's own organisation)."""
+    from fucina.cli.access import decision
     from fucina.cli.runs import connect
-    from fucina.client.wire import DecisionRequest
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
-        decided = hub.decide(application, DecisionRequest(granted=grant, gpu_hours=hours, reason=reason))
+        decided = hub.decide(application, decision(granted=grant, hours=hours, reason=reason, split=split or []))
         if not show(decided, form):
             say(f"{decided.ref}: {decided.state}. {decided.reason}")
 

@@ -12,6 +12,7 @@ from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobReport, JobSpec, JobState
 from fucina.line.spec import ProjectSpec, StageName
 from fucina.line.stage import StageInput
+from fucina.network.broker import Placement
 from fucina.network.status import PartitionStatus
 
 
@@ -90,6 +91,14 @@ class ApplicationInfo(Answer):
     decided_at: AwareDatetime | None = None
 
 
+class GrantShare(Request):
+    """A part of a grant and where it may be used."""
+
+    place: str = Field(min_length=1, max_length=130)
+    """`site/partition`, or a site for its first partition."""
+    gpu_hours: float = Field(gt=0, le=10_000_000)
+
+
 class DecisionRequest(Request):
     """The decision of an access officer."""
 
@@ -97,6 +106,8 @@ class DecisionRequest(Request):
     gpu_hours: float | None = Field(default=None, gt=0)
     """What is granted; None grants what was asked for."""
     reason: str = Field(min_length=3, max_length=4000)
+    split: tuple[GrantShare, ...] = Field(default=(), max_length=50)
+    """Where the time may be used, in parts that add up to the grant; empty leaves the place to the access mode."""
 
 
 class ProjectInfo(Answer):
@@ -189,6 +200,10 @@ class RunInfo(Answer):
     organisation: str
     state: JobState
     site: str
+    partition: str = ""
+    generation: int = 1
+    placement: Placement | None = None
+    """Where it was placed and why."""
     created_at: AwareDatetime
     ended_at: AwareDatetime | None = None
     created_by: str

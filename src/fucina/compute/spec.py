@@ -95,6 +95,21 @@ class JobSpec(BaseModel):
         """Whether the command is to be started on each of several nodes."""
         return self.num_nodes > 1 and self.num_ranks_per_node > 0
 
+    @property
+    def num_tasks(self) -> int:
+        """Jobs that the array stands for, counted without looking for indices named twice; 1 without an array."""
+        if not self.array:
+            return 1
+        return sum(_num_indices(part) for part in self.array.partition("%")[0].split(","))
+
+
+def _num_indices(part: str) -> int:
+    """Indices of `first-last:step`; 0 where the last comes before the first or the step is 0."""
+    bounds, _, step = part.partition(":")
+    first, _, last = bounds.partition("-")
+    stride = int(step or 1)
+    return max(0, (int(last or first) - int(first)) // stride + 1) if stride else 0
+
 
 class JobReport(BaseModel):
     """What an executor knows about a job at this moment. Counts add up over all attempts."""
@@ -117,6 +132,8 @@ class JobReport(BaseModel):
     """What the executor's own system calls it, such as a Slurm job id."""
     pending_reason: str = ""
     """Why it waits, in the executor's own word."""
+    starts_at: AwareDatetime | None = None
+    """When the executor's own queue expects to start it; None where it cannot say."""
     error: ErrorBody | None = None
     """What the stage itself said, when it failed for a reason that a person can mend."""
 

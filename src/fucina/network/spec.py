@@ -185,10 +185,12 @@ class Site(_Fact):
     """Needed where the executor is `slurm`."""
     partitions: tuple[Partition, ...] = Field(min_length=1)
     maintenance: tuple[Maintenance, ...] = ()
-    user_commands: tuple[str, ...] = ()
-    """Programs that jobs of a person's own may start, by name; `*` allows all. Stages are always allowed."""
+    user_commands: tuple[str, ...] = ("*",)
+    """Programs that jobs of a person's own may start, by name, where `user_jobs` lets them in; `*` allows all."""
     sensitivity: str = "public"
     """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
+    user_jobs: bool = True
+    """Whether people may run commands of their own there, besides stages."""
 
     def partition(self, partition_id: str) -> Partition:
         """The partition of that name. Raises BadSiteFile."""

@@ -21,12 +21,13 @@ from fucina.client.wire import (
     StartedRequest,
 )
 from fucina.client.wire_accounting import UsageRequest
+from fucina.client.wire_jobs import JobRequest
 from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
 from fucina.errors import ErrorBody
 from fucina.hub.access.models import Application
-from fucina.hub.compute.models import Artifact, Job, LineRun, Project
+from fucina.hub.compute.models import Artifact, Job, LineRun, Project, ProjectFile
 from fucina.hub.data.actions import register_dataset_version
 from fucina.hub.people.models import Membership
 from fucina.hub.registry.actions import register_release
@@ -104,6 +105,10 @@ def project_of(world: World) -> Project:
     return row
 
 
+def job_request(world: World) -> dict[str, Any]:
+    return as_json(JobRequest(project=world.project, key="my-first-job", command=("true",), walltime_s=60))
+
+
 DECISION = DecisionRequest(granted=False, reason="Too early.")
 AGENT_LIST: dict[str, Any] = {"door": "agent", "dag": 200}
 ROUTES: dict[str, Route] = {
@@ -121,6 +126,21 @@ ROUTES: dict[str, Route] = {
     "GET /projects/{project}/ledger": Route(),
     "POST /projects/{project}/blobs/missing": Route(call=lambda world: as_json(BlobQuery(sha256s=("0" * 64,)))),
     f"PUT /projects/{{project}}/blobs/{DOCUMENT_SHA256}": Route(ok=204, call=lambda world: raw(DOCUMENT)),
+    "GET /projects/{project}/files": Route(),
+    "GET /projects/{project}/files/README.md": Route(),
+    "PUT /projects/{project}/files/README.md": Route(
+        ok=204, call=lambda world: raw(DOCUMENT) | {"headers": {"X-Sha256": DOCUMENT_SHA256}}
+    ),
+    "GET /systems": Route(dag=200),
+    "POST /jobs": Route(call=job_request),
+    "POST /jobs/check": Route(call=job_request),
+    "GET /jobs": Route(dag=200),
+    "GET /jobs/{job}": Route(),
+    "GET /jobs/{job}/log": Route(),
+    "GET /jobs/{job}/why": Route(),
+    "GET /jobs/{job}/files": Route(),
+    "GET /jobs/{job}/files/README.md": Route(),
+    "POST /jobs/{job}/cancel": Route(ok=409),
     "POST /runs": Route(call=lambda world: as_json(run_request(project_of(world)))),
     "GET /runs": Route(dag=200),
     "GET /runs/{run}": Route(),
@@ -161,7 +181,7 @@ ROUTES: dict[str, Route] = {
 }
 """Every route; a path names what it is about by `{application}`, `{project}` and so on."""
 
-AS_MEMBER = {"POST /runs", "POST /sites/personal"}
+TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites/personal"}
 """Routes that name a project in their body."""
 
 SCHEMA_PATHS = {
@@ -203,6 +223,9 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
         licence="CC0-1.0",
         by=ada,
         at=NOON,
+    )
+    ProjectFile.objects.create(
+        project=project, path="README.md", sha256=DOCUMENT_SHA256, num_bytes=len(DOCUMENT), sent_by=ada, sent_at=NOON
     )
     before = LineRun.objects.get()
     release = register_release(
@@ -317,7 +340,7 @@ def test_another_sites_agent_gets_no_job(world, stranger):
 def test_an_officer_sees_applications_and_nothing_of_the_project(world, as_bruno):
     for route in through("person"):
         response = send(as_bruno, route, world)
-        if any("{" + name + "}" in route for name in ("project", "run", "release")) or route in AS_MEMBER:
+        if any("{" + name + "}" in route for name in ("project", "run", "release", "job")) or route in TAKING_A_PROJECT:
             assert (route, response.status_code) == (route, 404)
         else:
             assert response.status_code in {200, 403, 409}

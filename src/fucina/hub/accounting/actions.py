@@ -24,6 +24,12 @@ class BudgetExceeded(WrongState):
     code = "budget_exceeded"
 
 
+class GrantOverspent(WrongState):
+    """More time would be put on partitions than was granted."""
+
+    code = "grant_overspent"
+
+
 class BadRefund(WrongState):
     """A refund of more than the job used, or a second one."""
 
@@ -36,26 +42,43 @@ def _lock(allocation: Allocation) -> Allocation:
 
 @transaction.atomic
 def allocate(
-    *, grant: Grant, partition: Partition, by: Actor, at: datetime, slurm_account: str = "", note: str = ""
+    *,
+    grant: Grant,
+    partition: Partition,
+    by: Actor,
+    at: datetime,
+    gpu_s: int | None = None,
+    slurm_account: str = "",
+    note: str = "",
 ) -> Allocation:
-    """Put granted time on a partition; the same grant twice is one allocation.
+    """Put granted time on a partition, what is left of it or `gpu_s`; the same grant and partition is one allocation.
 
-    The site's scheduler charges `slurm_account`, or an account of the allocation's own name.
+    The site's scheduler charges `slurm_account`, or an account of the allocation's own name. Raises GrantOverspent.
     """
+    grant = Grant.objects.select_for_update().get(pk=grant.pk)
+    known = Allocation.objects.filter(grant=grant, partition=partition).first()
+    if known is not None:
+        return known
+    placed = LedgerEntry.objects.filter(allocation__grant=grant, kind=Kind.GRANT).aggregate(total=Sum("gpu_s"))["total"]
+    left_gpu_s = grant.gpu_s - (placed or 0)
+    share_gpu_s = left_gpu_s if gpu_s is None else gpu_s
+    if not 0 < share_gpu_s <= left_gpu_s:
+        raise GrantOverspent(
+            f"{gpu_hours(share_gpu_s)} GPU-hours for {partition}; "
+            f"{gpu_hours(left_gpu_s)} of {grant.ref} are not placed yet.",
+            hint="Split the grant into parts that add up to it.",
+        )
     ref = new_ref("alc")
-    allocation, created = Allocation.objects.get_or_create(
+    allocation = Allocation.objects.create(
+        ref=ref,
         grant=grant,
-        defaults={
-            "ref": ref,
-            "site": partition.site,
-            "partition": partition,
-            "slurm_account": slurm_account or ref,
-            "created_at": at,
-        },
+        site=partition.site,
+        partition=partition,
+        slurm_account=slurm_account or ref,
+        created_at=at,
     )
-    if created:
-        entry = allocation.entries.create(kind=Kind.GRANT, gpu_s=grant.gpu_s, at=at, note=note or f"Grant {grant.ref}")
-        record(by, "accounting.grant", allocation, at=at, data={"gpu_s": entry.gpu_s})
+    allocation.entries.create(kind=Kind.GRANT, gpu_s=share_gpu_s, at=at, note=note or f"Grant {grant.ref}")
+    record(by, "accounting.grant", allocation, at=at, data={"gpu_s": share_gpu_s})
     return allocation
 
 
@@ -66,7 +89,7 @@ def hold(*, allocation: Allocation, spec: JobSpec, by: Actor, at: datetime) -> L
     None for a job that uses no accelerator. Raises BudgetExceeded.
     """
     allocation = _lock(allocation)
-    need_gpu_s = held_gpu_s(num_gpus=spec.num_gpus, walltime_s=spec.walltime_s)
+    need_gpu_s = held_gpu_s(num_gpus=spec.num_gpus * spec.num_tasks, walltime_s=spec.walltime_s)
     if need_gpu_s == 0:
         return None
     known = LedgerEntry.objects.filter(job=spec.key, kind=Kind.HOLD).first()

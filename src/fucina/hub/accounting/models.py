@@ -1,5 +1,6 @@
 """Allocations and the ledger that says what is left of them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -61,7 +62,7 @@ class Allocation(models.Model):
     """Granted time on one partition."""
 
     ref = models.CharField(max_length=32, unique=True, default=partial(new_ref, "alc"), editable=False)
-    grant = models.OneToOneField(Grant, on_delete=models.PROTECT, related_name="allocation")
+    grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="allocations")
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="allocations")
     partition = models.ForeignKey(Partition, on_delete=models.PROTECT, related_name="allocations")
     slurm_account = models.CharField(max_length=64)
@@ -74,6 +75,7 @@ class Allocation(models.Model):
         verbose_name = _("allocation")
         verbose_name_plural = _("allocations")
         constraints = [
+            models.UniqueConstraint(fields=["grant", "partition"], name="allocation_unique"),
             models.UniqueConstraint(fields=["site", "slurm_account"], name="allocation_account_unique"),
             models.CheckConstraint(condition=~Q(slurm_account=""), name="allocation_account_named"),
         ]
@@ -84,7 +86,7 @@ class Allocation(models.Model):
     @property
     def free_gpu_s(self) -> int:
         """GPU-seconds that a new job may still hold."""
-        return balance(self.entries.all()).free_gpu_s
+        return self.totals.aggregate(total=Sum("gpu_s", default=0))["total"]
 
 
 class LedgerEntryQuerySet(AppendOnlyQuerySet["LedgerEntry"]):
@@ -130,6 +132,7 @@ class LedgerEntry(AppendOnly):
             ),
         ]
         indexes = [
+            models.Index(fields=["allocation", "-id"], name="ledger_newest"),
             models.Index(fields=["allocation", "at"], name="ledger_allocation_at"),
             models.Index(fields=["job"], name="ledger_job"),
         ]
@@ -138,10 +141,40 @@ class LedgerEntry(AppendOnly):
         return f"{self.kind} {self.gpu_s:+d}"
 
 
-def balance(entries: models.QuerySet[LedgerEntry]) -> Balance:
-    """The sums over these entries."""
-    rows = entries.order_by().values_list("kind").annotate(total=Sum("gpu_s"))
-    sums = dict.fromkeys(Kind.values, 0) | {kind: total for kind, total in rows}
+class LedgerTotalQuerySet(models.QuerySet["LedgerTotal"]):
+    """Running sums."""
+
+    def of_project(self, organisation: Organisation, name: str) -> "LedgerTotalQuerySet":
+        """Those of one project."""
+        return self.filter(allocation__grant__organisation=organisation, allocation__grant__project=name)
+
+
+class LedgerTotal(models.Model):
+    """The sum of an allocation's entries of one kind; the database adds each new entry to it by a trigger."""
+
+    allocation = models.ForeignKey(Allocation, on_delete=models.PROTECT, related_name="totals")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    gpu_s = models.BigIntegerField()
+
+    objects = LedgerTotalQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("ledger total")
+        verbose_name_plural = _("ledger totals")
+        constraints = [models.UniqueConstraint(fields=["allocation", "kind"], name="ledger_total_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.gpu_s:+d}"
+
+
+def balance(rows: "models.QuerySet[LedgerEntry] | models.QuerySet[LedgerTotal]") -> Balance:
+    """The sums over these entries, or over running sums of them."""
+    return balance_of(dict(rows.order_by().values_list("kind").annotate(total=Sum("gpu_s"))))
+
+
+def balance_of(by_kind: Mapping[str, int]) -> Balance:
+    """The balance that sums by kind make."""
+    sums = dict.fromkeys(Kind.values, 0) | dict(by_kind)
     return Balance(
         granted_gpu_s=sums[Kind.GRANT] + sums[Kind.EXPIRY],
         held_gpu_s=-(sums[Kind.HOLD] + sums[Kind.SETTLE]),

@@ -47,7 +47,12 @@ def claim(request: AgentRequest, body: ClaimRequest) -> ClaimAnswer:
 def heartbeat(request: AgentRequest, body: HeartbeatRequest) -> HeartbeatAnswer:
     """Say which jobs are looked after; hear which to cancel or forget."""
     return jobs.heartbeat(
-        agent=request.auth, version=body.version, refs=body.jobs, serial=body.serial, at=timezone.now()
+        agent=request.auth,
+        version=body.version,
+        refs=body.jobs,
+        serial=body.serial,
+        partitions=body.partitions,
+        at=timezone.now(),
     )
 
 

@@ -3,7 +3,7 @@
 from ninja import NinjaAPI
 
 from fucina import __version__
-from fucina.hub.api import access, accounting_agent, agent, factory, projects, releases, runs, sites
+from fucina.hub.api import access, accounting_agent, agent, factory, jobs, projects, releases, runs, sites
 from fucina.hub.api.doors import AgentDoor, PersonDoor, StrictParser
 from fucina.hub.api.errors import handle_errors
 
@@ -14,6 +14,8 @@ api.add_router("", factory.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)
+api.add_router("/jobs", jobs.router, auth=_person)
+api.add_router("/systems", jobs.systems_router, auth=_person)
 api.add_router("/releases", releases.router, auth=_person)
 api.add_router("/sites", sites.router, auth=_person)
 api.add_router("/agent", agent.router, auth=AgentDoor())

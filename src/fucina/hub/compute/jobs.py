@@ -13,22 +13,22 @@ from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import FINAL, JobReport, JobState
 from fucina.errors import BadInput
 from fucina.hub.compute.accounts import account_name
-from fucina.hub.compute.events import cancel_unstarted, close, go_on, move
+from fucina.hub.compute.events import cancel_unstarted, close, go_on_after, move
 from fucina.hub.compute.models import LIVE, EventKind, Job, JobEvent, LineRun
-from fucina.hub.network.actions import note_seen
+from fucina.hub.network.actions import note_partitions, note_seen
 from fucina.hub.network.models import Agent, SiteAccount
+from fucina.hub.network.read import SILENCE
 from fucina.hub.people.actions import Rule, record
 from fucina.hub.people.visible import get_visible
 from fucina.line.spec import StageName
+from fucina.network.broker import longest_walltime_s
+from fucina.network.status import PartitionStatus
 
 GRACE = timedelta(seconds=60)
 """How long after a hand-over a heartbeat may still lack the job."""
 
 WAITING = frozenset({JobState.BLOCKED, JobState.QUEUED})
 """States in which no agent has a job."""
-
-SILENCE = timedelta(minutes=10)
-"""After so long without a heartbeat nobody can say how an agent's jobs are."""
 
 
 class BadReport(BadInput):
@@ -39,25 +39,38 @@ class BadReport(BadInput):
 
 def find_job(agent: Agent, ref: str) -> Job:
     """A job of this agent. Raises NotVisible."""
-    return get_visible(Job.objects.filter(agent=agent).select_related("run__project__organisation"), ref)
+    return get_visible(Job.objects.filter(agent=agent).select_related("run", "project__organisation"), ref)
 
 
 def _locked(agent: Agent, ref: str) -> Job:
     """The job as it stands once nobody else changes its run."""
-    run_id = find_job(agent, ref).run_id
-    LineRun.objects.select_for_update().get(pk=run_id)
-    return Job.objects.select_related("run__allocation__site").get(ref=ref)
+    lock_job(find_job(agent, ref))
+    return get_visible(Job.objects.filter(agent=agent).select_related("run", "allocation__site"), ref)
 
 
-def _claimable(agent: Agent) -> models.QuerySet[Job]:
-    """Queued at the agent's site; at a personal site those of its owner, at a Slurm site those who have a user."""
+def lock_job(job: Job) -> None:
+    """Wait until nobody else changes the job's run, or the job itself where it has none."""
+    if job.run_id is not None:
+        LineRun.objects.select_for_update().get(pk=job.run_id)
+    else:
+        Job.objects.select_for_update().get(pk=job.pk)
+
+
+def _claimable(agent: Agent, *, at: datetime) -> models.QuerySet[Job]:
+    """Queued jobs of the site that end before its next maintenance begins, oldest first.
+
+    At a personal site those of its owner, at a Slurm site those of people who have a user there.
+    """
     site = agent.site
-    rows = Job.objects.filter(state=JobState.QUEUED, run__allocation__site=site)
+    rows = Job.objects.filter(state=JobState.QUEUED, allocation__site=site)
     if site.owner_id is not None:
-        rows = rows.filter(run__created_by=site.owner_id)
+        rows = rows.filter(created_by=site.owner_id)
     elif site.executor == "slurm":
-        rows = rows.filter(run__created_by__in=SiteAccount.objects.filter(site=site).values("person"))
-    return rows.order_by("run__created_at", "run_id", "position")
+        rows = rows.filter(created_by__in=SiteAccount.objects.filter(site=site).values("person"))
+    longest_s = longest_walltime_s(site.spec.maintenance, at=at)
+    if math.isfinite(longest_s):
+        rows = rows.filter(walltime_s__lte=math.floor(longest_s))
+    return rows.order_by("created_at", "pk")
 
 
 def _handed_out(agent: Agent, *, recover: bool = False) -> models.QuerySet[Job]:
@@ -79,27 +92,30 @@ def claim(
     if agent.site.draining:
         num_slots = 0
     if not _handed_out(agent, recover=recover).exists() and (
-        num_slots == 0 or not _claimable(agent).filter(num_gpus__lte=num_gpus).exists()
+        num_slots == 0 or not _claimable(agent, at=at).filter(num_gpus__lte=num_gpus).exists()
     ):
         return ()
     with transaction.atomic():
-        jobs = list(_handed_out(agent, recover=recover).select_related("run__allocation__partition__site"))
+        with_all = ("run", "project", "allocation__partition__site")
+        jobs = list(_handed_out(agent, recover=recover).select_related(*with_all))
         slots = num_slots - len(jobs)
         gpus = num_gpus - sum(job.num_gpus for job in jobs)
-        for candidate in _claimable(agent).filter(num_gpus__lte=max(gpus, 0))[: 2 * max(slots, 0)]:
+        for candidate in _claimable(agent, at=at).filter(num_gpus__lte=max(gpus, 0))[: 2 * max(slots, 0)]:
             if slots > 0 and candidate.num_gpus <= gpus and (job := _hand_out(candidate, agent=agent, at=at)):
                 slots -= 1
                 gpus -= job.num_gpus
                 jobs.append(job)
                 jobs += _followers(job, agent=agent, at=at) if chains else []
     users = dict(SiteAccount.objects.filter(site=agent.site).values_list("person", "unix_user"))
-    return tuple(_claimed(job, user=users.get(job.run.created_by_id, "")) for job in jobs)
+    return tuple(_claimed(job, user=users.get(job.created_by_id, "")) for job in jobs)
 
 
 def _followers(first: Job, *, agent: Agent, at: datetime) -> list[Job]:
     """Hand the run's waiting stages to the agent that has just claimed the first. The run is locked."""
+    if first.run is None:
+        return []
     waiting = first.run.jobs.filter(state=JobState.BLOCKED, position__gt=first.position).order_by("position")
-    jobs = list(waiting.select_related("run__allocation__partition__site"))
+    jobs = list(waiting.select_related("run", "project", "allocation__partition__site"))
     for job in jobs:
         _give(job, agent=agent, reason="Waits for the stage before.", at=at)
     return jobs
@@ -115,35 +131,41 @@ def _give(job: Job, *, agent: Agent, reason: str, at: datetime) -> None:
 
 def _hand_out(candidate: Job, *, agent: Agent, at: datetime) -> Job | None:
     """Give a queued job to the agent, unless another call was faster."""
-    run = LineRun.objects.select_for_update(skip_locked=True).filter(pk=candidate.run_id).first()
-    job = Job.objects.select_related("run__allocation__partition__site").get(pk=candidate.pk)
-    if run is None or job.job_state is not JobState.QUEUED:
+    rows: models.QuerySet[LineRun] | models.QuerySet[Job] = (
+        LineRun.objects.filter(pk=candidate.run_id)
+        if candidate.run_id is not None
+        else Job.objects.filter(pk=candidate.pk)
+    )
+    locked = rows.select_for_update(skip_locked=True).first()
+    job = Job.objects.select_related("run", "project", "allocation__partition__site").get(pk=candidate.pk)
+    if locked is None or job.job_state is not JobState.QUEUED or job.allocation.site_id != agent.site_id:
         return None
     _give(job, agent=agent, reason="", at=at)
-    go_on(run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
     return job
 
 
 def _claimed(job: Job, *, user: str) -> ClaimedJob:
     """The job as the agent gets it; a scheduler also hears where it runs, as whom, and who pays."""
-    site = job.run.allocation.site
+    site = job.allocation.site
     spec = job.parsed_spec
     if site.executor == "slurm":
         spec = spec.model_copy(
             update={
-                "partition": job.run.allocation.partition.name,
-                "account": account_name(job.run.allocation),
+                "partition": job.allocation.partition.name,
+                "account": account_name(job.allocation),
                 "user": "" if site.owner_id else user,
             }
         )
-    sources = job.run.sources if job.stage == StageName.PREPARE else []
     return ClaimedJob(
         ref=job.ref,
-        run=job.run.ref,
-        stage=StageName(job.stage),
+        run=job.run.ref if job.run else "",
+        project=job.project.ref,
+        generation=job.run.generation if job.run else 1,
+        stage=StageName(job.stage) if job.stage else None,
         spec=spec,
         input=job.parsed_input,
-        sources=tuple(RunSource.model_validate(source) for source in sources),
+        sources=tuple(RunSource.model_validate(source) for source in job.sources),
     )
 
 
@@ -156,13 +178,16 @@ def mark_started(*, agent: Agent, ref: str, report: JobReport, at: datetime) -> 
     job.accepted_at = job.accepted_at or at
     job.started_at = report.started_at or job.started_at
     job.num_attempts = report.num_attempts
-    job.save(update_fields=["accepted_at", "started_at", "num_attempts"])
+    job.native_id = (report.native_id or job.native_id)[:100]
+    job.pending_reason = report.pending_reason[:200]
+    job.starts_at = report.starts_at
+    job.save(update_fields=["accepted_at", "started_at", "num_attempts", "native_id", "pending_reason", "starts_at"])
     waits = report.state in {JobState.BLOCKED, JobState.QUEUED, JobState.CLAIMED}
     to = JobState.CLAIMED if waits else JobState.UNKNOWN if report.state is JobState.UNKNOWN else JobState.RUNNING
     if not (waits and job.job_state is JobState.RUNNING):
         move(job, to=to, reason=report.reason, at=at)
     record(agent, "compute.start", job, at=at, data={"state": str(to)})
-    go_on(job.run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
     return job
 
 
@@ -232,21 +257,30 @@ def finish(
     close(job, report=report.model_copy(update={"reason": reason}), error=report.error, used=used, by=agent, at=at)
     data = {"state": str(report.state), "gpu_s": used.gpu_s if used else None}
     record(agent, "compute.finish", job, at=at, data=data)
-    go_on(job.run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
     return job
 
 
 @transaction.atomic
-def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime, serial: int = 0) -> HeartbeatAnswer:
-    """Compare what the agent looks after with what the hub believes.
+def heartbeat(
+    *,
+    agent: Agent,
+    version: str,
+    refs: Sequence[str],
+    at: datetime,
+    partitions: Sequence[PartitionStatus] = (),
+    serial: int = 0,
+) -> HeartbeatAnswer:
+    """Keep what the agent saw of its partitions, and compare what the agent looks after with what the hub believes.
 
     A job that the agent lost is handed out again under its old key; one that it lost and that should end is ended here.
     One that the agent has and that the hub believes to be waiting, as after a restore from a backup, is the agent's.
     """
     note_seen(agent=agent, version=version, serial=serial, at=at)
+    note_partitions(site=agent.site, statuses=partitions, at=at)
     looked_after = set(refs)
     for job in Job.objects.filter(
-        ref__in=looked_after, agent__isnull=True, state__in=WAITING, run__allocation__site=agent.site
+        ref__in=looked_after, agent__isnull=True, state__in=WAITING, allocation__site=agent.site
     ):
         _adopt(agent, job.ref, at=at)
     mine = list(Job.objects.filter(agent=agent, state__in=LIVE).order_by("pk"))
@@ -265,16 +299,15 @@ def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime, 
 
 
 def _adopt(agent: Agent, ref: str, *, at: datetime) -> None:
-    run_id = Job.objects.get(ref=ref).run_id
-    LineRun.objects.select_for_update().get(pk=run_id)
-    job = Job.objects.select_related("run__allocation__site").get(ref=ref)
+    lock_job(Job.objects.get(ref=ref))
+    job = Job.objects.select_related("run", "allocation__site").get(ref=ref)
     owner = agent.site.owner_id
-    if job.agent_id is not None or job.job_state not in WAITING or owner not in {None, job.run.created_by_id}:
+    if job.agent_id is not None or job.job_state not in WAITING or owner not in {None, job.created_by_id}:
         return
     job.accepted_at = at
     job.save(update_fields=["accepted_at"])
     _give(job, agent=agent, reason="", at=at)
-    go_on(job.run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
 
 
 def _lost(agent: Agent, ref: str, *, at: datetime) -> None:
@@ -290,14 +323,14 @@ def _lost(agent: Agent, ref: str, *, at: datetime) -> None:
         job.save(update_fields=["accepted_at"])
         move(job, to=JobState.CLAIMED, reason="The agent lost it; it is handed out again.", at=at)
         record(agent, "compute.requeue", job, at=at)
-    go_on(job.run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
 
 
 def _back(agent: Agent, ref: str, *, at: datetime) -> None:
     job = _locked(agent, ref)
     if job.job_state is JobState.UNKNOWN:
         move(job, to=JobState.RUNNING if job.accepted_at else JobState.CLAIMED, reason="", at=at)
-        go_on(job.run, by=agent, at=at)
+        go_on_after(job, by=agent, at=at)
 
 
 @transaction.atomic
@@ -317,6 +350,6 @@ def mark_silent(*, at: datetime) -> int:
             seen = f"{agent.last_seen_at:%Y-%m-%d %H:%M} UTC"
             move(locked, to=JobState.UNKNOWN, reason=f"The agent of {agent.site} was last heard at {seen}.", at=at)
             record(rule, "compute.mark_silent", locked, at=at)
-            go_on(locked.run, by=rule, at=at)
+            go_on_after(locked, by=rule, at=at)
             num_marked += 1
     return num_marked

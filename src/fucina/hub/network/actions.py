@@ -1,5 +1,6 @@
 """Everything that is written about sites."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from fucina.hub.network.models import Agent, Partition, Site, SiteAccount
 from fucina.hub.people.actions import Actor, issue_token, record, revoke_token
 from fucina.hub.people.models import Person, Scope
 from fucina.network import spec
+from fucina.network.status import PartitionStatus
 
 
 class NotSiteStaff(NotAllowed):
@@ -163,3 +165,11 @@ def note_seen(*, agent: Agent, version: str, serial: int, at: datetime) -> None:
     row.version, row.last_seen_at = version[:64], at
     row.save(update_fields=["version", "last_seen_at", "serial", "restored_at"])
     agent.serial, agent.restored_at = row.serial, row.restored_at
+
+
+def note_partitions(*, site: Site, statuses: Sequence[PartitionStatus], at: datetime) -> None:
+    """Keep what the agent saw of its site; a partition that the site does not have is passed over."""
+    for status in statuses:
+        Partition.objects.filter(site=site, name=status.partition).update(
+            status=status.model_dump(mode="json"), status_at=at
+        )

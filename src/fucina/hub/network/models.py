@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from fucina.hub.people.models import ApiToken, Person
 from fucina.hub.people.reference import new_ref
 from fucina.network import spec
+from fucina.network.status import PartitionStatus
 
 
 class SiteQuerySet(models.QuerySet["Site"]):
@@ -55,6 +56,10 @@ class Partition(models.Model):
     name = models.CharField(max_length=64)
     position = models.IntegerField()
     """Order in the network file; the first is the default."""
+    status = models.JSONField(null=True, blank=True)
+    """`fucina.network.status.PartitionStatus`, as the agent last told it."""
+    status_at = models.DateTimeField(null=True, blank=True)
+    """When the hub heard it."""
 
     class Meta:
         verbose_name = _("partition")
@@ -69,6 +74,11 @@ class Partition(models.Model):
     def spec(self) -> spec.Partition:
         """The partition as the network file describes it."""
         return self.site.spec.partition(self.name)
+
+    @property
+    def parsed_status(self) -> PartitionStatus | None:
+        """What the agent last saw; None where it never told."""
+        return PartitionStatus.model_validate(self.status) if self.status else None
 
 
 class Agent(models.Model):

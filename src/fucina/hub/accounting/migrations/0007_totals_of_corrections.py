@@ -1,0 +1,29 @@
+"""Running sums know corrections; the triggers are made again, since SQLite built the table of entries anew before."""
+
+from django.db import migrations, models
+
+from fucina.hub.accounting.totals import drop_totals, keep_totals
+
+
+class Migration(migrations.Migration):
+    dependencies = [("accounting", "0006_join_usage_and_totals")]
+
+    operations = [
+        migrations.AlterField(
+            model_name="ledgertotal",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("grant", "grant"),
+                    ("hold", "hold"),
+                    ("settle", "settle"),
+                    ("use", "use"),
+                    ("refund", "refund"),
+                    ("expiry", "expiry"),
+                    ("correction", "correction"),
+                ],
+                max_length=16,
+            ),
+        ),
+        migrations.RunPython(keep_totals, drop_totals),
+    ]
