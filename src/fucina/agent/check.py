@@ -67,8 +67,6 @@ def programs_of(slurm: SlurmSite) -> str:
     """Folder of the `fucina` command on the compute nodes, as the executor puts it first on a job's path."""
     if slurm.programs is not None:
         return str(slurm.programs)
-    if slurm.environment is not None:
-        return str(slurm.environment / "bin")
     return "" if slurm.transport is TransportName.SSH else str(Path(sys.executable).parent)
 
 
@@ -344,7 +342,7 @@ class SiteCheck:
             yield bad(
                 f"software {where}",
                 f"`fucina version` does not run there: {version or 'no answer'}",
-                "Set slurm.programs, slurm.environment, slurm.modules or an image with the software.",
+                "Set slurm.programs, slurm.modules or an image with the software.",
             )
         yield from self._judge_devices(partition, answer, where=where)
         yield from self._judge_internet(answer, where=where)

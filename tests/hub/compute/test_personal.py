@@ -11,8 +11,8 @@ from fucina.hub.compute import jobs, projects
 from fucina.hub.compute.accounts import desired_accounts
 from fucina.hub.compute.actions import start_run
 from fucina.hub.compute.models import LineRun
-from fucina.hub.compute.placement import NoAllocation
 from fucina.hub.compute.personal import BadPersonalSite, LessTime, bring_site
+from fucina.hub.compute.placement import NoAllocation
 from fucina.hub.network.actions import NotYourSite, register_site
 from fucina.hub.network.models import Agent, Site
 from fucina.hub.people.actions import add_member

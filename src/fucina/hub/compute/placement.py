@@ -70,10 +70,13 @@ class Choice(NamedTuple):
     placement: Placement
 
 
-def options(project: Project, *, by: Person | None, sources: Sequence[RunSource] = (), at: datetime) -> dict[str, Option]:
+def options(
+    project: Project, *, by: Person | None, sources: Sequence[RunSource] = (), at: datetime
+) -> dict[str, Option]:
     """What the project has time on, by `site/partition`; of several allocations there the one with the most left.
 
-    Sites without an agent are left out, and personal ones of anybody but `by`, None being nobody. Four queries however many there are.
+    Sites without an agent are left out, and personal ones of anybody but `by`, None being nobody. Four queries however
+    many there are.
     """
     granted = Sum("entries__gpu_s", filter=Q(entries__kind__in=(Kind.GRANT, Kind.EXPIRY)), default=0)
     rows = (

@@ -82,8 +82,8 @@ def _place(
     }
     keys = {key for used in records for key in (used.job_key, _base(used.job_key))}
     jobs = {
-        job.key: job.run.allocation
-        for job in Job.objects.filter(key__in=keys, run__allocation__site=site).select_related("run__allocation")
+        job.key: job.allocation
+        for job in Job.objects.filter(key__in=keys, allocation__site=site).select_related("allocation")
     }
     placed, homeless = [], []
     for used in records:
