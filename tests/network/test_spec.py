@@ -38,6 +38,9 @@ def test_the_template_is_a_site_file_with_every_field(tmp_path):
 PARTITION = "{id: a, accelerator: {id: b, tflops_bf16: 1, memory_gib: 1}}"
 
 
+PARTITION = "{id: a, accelerator: {id: b, tflops_bf16: 1, memory_gib: 1}}"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -45,10 +48,7 @@ PARTITION = "{id: a, accelerator: {id: b, tflops_bf16: 1, memory_gib: 1}}"
         ("id: x", "partitions: Field required"),
         ("- 1", "valid dictionary"),
         ("", "valid dictionary"),
-        (
-            "id: x\nname: x\nexecutor: slurm\npartitions: [{id: a, accelerator: {id: b, tflops_bf16: 1, memory_gib: 1}}]",
-            "slurm",
-        ),
+        (f"id: x\nname: x\nexecutor: slurm\npartitions: [{PARTITION}]", "no section `slurm`"),
         ("id: x\nnombre: x", "nombre: Extra inputs"),
     ],
 )
