@@ -52,8 +52,9 @@ def test_only_the_jobs_own_stage_is_run(command):
 
 
 def test_a_persons_own_program_is_run_where_the_site_allows_it():
-    with pytest.raises(BadJob, match="does not run 'python' for users"):
-        check_job(own("python", "a.py"), LOCAL)
+    for allowed in ((), ("true",)):
+        with pytest.raises(BadJob, match="does not run 'python' for users"):
+            check_job(own("python", "a.py"), LOCAL.model_copy(update={"user_commands": allowed}))
     for allowed in (("python",), ("*",)):
         check_job(own("python", "a.py"), LOCAL.model_copy(update={"user_commands": allowed}))
     with pytest.raises(BadJob, match="it allows python"):

@@ -111,6 +111,27 @@ def test_a_run_in_personal_mode_without_privileges(world, tmp_path):
     wait_for(lambda: used_gpu_s(world) == (expected, 0), seconds=150)
 
 
+def test_a_command_of_ones_own_runs_as_the_mapped_user(world, tmp_path):
+    project = open_project(world, tmp_path / "apply")
+    site = world.site_file("alpha")
+    world.cli("site", "register", str(site))
+    world.allocate("alpha")
+    world.cli("site", "map-user", "alpha", world.operator, "alice")
+    world.share_key()
+    world.start_agent("--site-file", str(site))
+    words = ("--project", project, "--gpus", "2", "--time", "5m", "--format", "json")
+    wait_for(lambda: world.factory.cli("submit", *words, "--dry-run", "--", "id", "-un").returncode == 0, seconds=60)
+    job = json.loads(world.cli("submit", *words, "--", "id", "-un"))["ref"]
+
+    def state():
+        with world.factory.hub() as hub:
+            return hub.job(job).state
+
+    wait_for(lambda: state() in ("succeeded", "failed", "cancelled"), seconds=90)
+    assert state() == "succeeded"
+    assert "alice" in world.cli("logs", job)
+
+
 def check(world, path, *words):
     done = world.factory.cli("site", "check", str(path), "--format", "json", *words)
     return done.returncode, {one["name"]: one for one in json.loads(done.stdout)}

@@ -342,7 +342,7 @@ class SiteCheck:
             yield bad(
                 f"software {where}",
                 f"`fucina version` does not run there: {version or 'no answer'}",
-                "Set slurm.programs, slurm.environment, slurm.modules or an image with the software.",
+                "Set slurm.programs, slurm.modules or an image with the software.",
             )
         yield from self._judge_devices(partition, answer, where=where)
         yield from self._judge_internet(answer, where=where)

@@ -131,7 +131,9 @@ class Reporter:
     def _finish(self, entry: Entry, report: JobReport, workdir: Path) -> None:
         record = None
         with acting_as(entry.job.spec.user):
-            if report.state is JobState.SUCCEEDED:
+            if entry.job.stage is None:
+                pass
+            elif report.state is JobState.SUCCEEDED:
                 record = _read(StageRecord, workdir / RECORD_FILE)
             elif report.error is None:
                 report = report.model_copy(update={"error": _read(ErrorBody, workdir / ERROR_FILE)})

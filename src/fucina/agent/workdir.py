@@ -59,7 +59,7 @@ def place(places: Places, job: ClaimedJob, *, fetch: Fetch) -> Path:
     given = job.input
     if job.stage is None:
         for source, blob in blobs:
-            _bring(blob, workdir, _relative(source.name), user=user)
+            _bring(blob, workdir, _relative(source.name), user=user, copied=True)
     elif given is not None:
         brought = []
         for position, (source, blob) in enumerate(blobs):
@@ -71,6 +71,19 @@ def place(places: Places, job: ClaimedJob, *, fetch: Fetch) -> Path:
     else:
         raise BadJob(f"Stage {job.stage} comes without its input.", hint="Hub and agent may be of different versions.")
     return workdir
+
+
+def own_outputs(folder: Path) -> dict[str, Path]:
+    """Plain files below what a person's own job left; links are passed over, since they could lead anywhere."""
+    found: dict[str, Path] = {}
+    if folder.is_symlink():
+        return found
+    for parent, _, names in os.walk(folder, followlinks=False):
+        for name in names:
+            path = Path(parent) / name
+            if stat.S_ISREG(path.lstat().st_mode):
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
 
 
 def lend_key(places: Places, job: ClaimedJob, key: Path) -> Path:
@@ -118,19 +131,6 @@ def spec_at(job: ClaimedJob, workdir: Path, environment: dict[str, str], depends
     )
 
 
-def own_outputs(folder: Path) -> dict[str, Path]:
-    """Plain files below what a person's own job left; links are passed over, since they could lead anywhere."""
-    found: dict[str, Path] = {}
-    if folder.is_symlink():
-        return found
-    for parent, _, names in os.walk(folder, followlinks=False):
-        for name in names:
-            path = Path(parent) / name
-            if stat.S_ISREG(path.lstat().st_mode):
-                found[path.relative_to(folder).as_posix()] = path
-    return dict(sorted(found.items()))
-
-
 def _make_run_folder(places: Places, job: ClaimedJob) -> None:
     """The run's folder, which belongs to the user that the job runs as and to nobody else."""
     folder = places.run_folder(job)
@@ -164,14 +164,14 @@ def _blob(places: Places, source: RunSource, fetch: Fetch) -> Path:
     return blob
 
 
-def _bring(blob: Path, workdir: Path, relative: str, *, user: str) -> str:
-    """Put a file into the working directory: a link of one's own, a copy of another user's."""
+def _bring(blob: Path, workdir: Path, relative: str, *, user: str, copied: bool = False) -> str:
+    """Put a file into the working directory: a link, or a copy for another user or a job that may write into it."""
     target = workdir / relative
     with blob.open("rb") as source, acting_as(user):
         if target.exists():
             return relative
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not user:
+        if not user and not copied:
             try:
                 os.link(blob, target)
             except OSError:

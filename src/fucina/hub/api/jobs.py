@@ -97,4 +97,4 @@ def file(request: PersonRequest, ref: str, path: str) -> FileResponse:
 @systems_router.get("", response=list[SystemInfo])
 def systems(request: PersonRequest) -> list[SystemInfo]:
     """Sites of the network with their partitions, how busy they are, and their maintenance."""
-    return all_systems(at=timezone.now())
+    return all_systems(person=request.auth, at=timezone.now())

@@ -32,6 +32,8 @@ def site_trouble(site: Site, *, last_seen_at: datetime | None, at: datetime) -> 
         return "its agent has not been heard yet"
     if at - last_seen_at > SILENCE:
         return f"its agent is silent since {last_seen_at:%Y-%m-%d %H:%M} UTC"
+    if site.draining:
+        return "it takes nothing new"
     if longest_walltime_s(site.spec.maintenance, at=at) == 0:
         return "it is in maintenance"
     return ""
@@ -43,9 +45,9 @@ def trouble_of(partition: Partition, *, last_seen_at: datetime | None, at: datet
     return site_trouble(partition.site, last_seen_at=last_seen_at, at=at) or (status.problem if status else "")
 
 
-def systems(*, at: datetime) -> list[SystemInfo]:
-    """Every site that an agent serves, in two queries."""
-    sites = Site.objects.filter(agents__isnull=False).annotate(last=Max("agents__last_seen_at"))
+def systems(*, person: Person, at: datetime) -> list[SystemInfo]:
+    """Every site that an agent serves and the person may see, in two queries."""
+    sites = Site.objects.visible_to(person).filter(agents__isnull=False).annotate(last=Max("agents__last_seen_at"))
     rows = sites.prefetch_related("partitions").order_by("name")
     return [_system(row, last_seen_at=row.last, at=at) for row in rows]
 
