@@ -11,7 +11,7 @@ from fucina.hub.accounting.models import Allocation, LedgerEntry, UsageRecord
 from fucina.hub.people.append_only import create_triggers, drop_triggers
 from tests.hub.conftest import APPEND_ONLY, NOON
 
-BEFORE = ("accounting", "0002_append_only")
+BEFORE = [("accounting", "0002_append_only"), ("access", "0001_initial"), ("network", "0001_initial")]
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def without_triggers(django_db_setup, django_db_blocker):
 
 def test_records_and_accounts_get_what_the_new_tables_want(without_triggers, transactional_db):
     executor = MigrationExecutor(connection)
-    executor.migrate([BEFORE, ("access", "0001_initial")])
-    apps = executor.loader.project_state([BEFORE, ("access", "0001_initial")]).apps
+    executor.migrate(BEFORE)
+    apps = executor.loader.project_state(BEFORE).apps
 
     def make(room, table, **fields):
         return apps.get_model(room, table).objects.create(**fields)

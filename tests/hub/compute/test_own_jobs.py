@@ -188,7 +188,7 @@ def test_how_many_jobs_an_array_stands_for(array, num_tasks):
 
 def test_a_site_may_refuse_commands_of_peoples_own(project, ada, chiara):
     change_site(user_commands=())
-    with pytest.raises(NoPlace, match="local/cpu: The site does not run 'true'"):
+    with pytest.raises(NoPlace, match="local/cpu: The site does not run 'echo'"):
         submit(project, ada)
 
 
