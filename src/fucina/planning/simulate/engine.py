@@ -64,6 +64,10 @@ def advance(world: World, budget: int) -> bool:
         while clock[ARRIVED] < n and jobs.submit[clock[ARRIVED]] == now:
             _send(world, clock[ARRIVED], now)
             clock[ARRIVED] += 1
+            if clock[ARRIVED] == n:
+                for pool in range(num_pools):
+                    count_up(world, pool, now)
+                world.steady[:] = world.tally
         for pool in range(num_pools):
             if pools.dirty[pool] or pools.wake[pool] <= now:
                 if world.rules.interval_s == 0:

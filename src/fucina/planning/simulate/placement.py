@@ -4,7 +4,7 @@ Free nodes are listed by island, partly used ones by their free accelerators, so
 """
 
 from fucina.planning.simulate.compiled import kernel
-from fucina.planning.simulate.state import BUSY, DOWN, DRAINING, LAST, NONE, SCATTERED, UP, UPTIME, World
+from fucina.planning.simulate.state import BLOCK, BUSY, DOWN, DRAINING, LAST, NONE, SCATTERED, UP, UPTIME, World
 
 
 @kernel
@@ -112,14 +112,16 @@ def _tightest_island(world: World, pool: int, need: int) -> int:
 @kernel
 def _reserve_until(world: World, node: int, slot: int) -> None:
     """Let a node be wholly free at `slot` by the estimates, or now with -1."""
-    nodes, pools = world.nodes, world.pools
+    nodes = world.nodes
     pool = nodes.pool[node]
     ring = world.release.shape[1]
     if nodes.until[node] >= 0:
         world.release[pool, nodes.until[node] % ring] -= 1
+        world.coarse[pool, nodes.until[node] % ring // BLOCK] -= 1
     nodes.until[node] = slot
     if slot >= 0:
         world.release[pool, slot % ring] += 1
+        world.coarse[pool, slot % ring // BLOCK] += 1
 
 
 @kernel

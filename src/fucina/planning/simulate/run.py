@@ -78,8 +78,9 @@ class Course:
     """Where it ran last."""
     stops: Array
     tally: Array
-    """Pools by the columns of `state`."""
-    until_s: int
+    """Pools by the columns of `state`, up to the last end."""
+    steady: Array
+    """The same up to the last submission."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ def build(
     """The world before the first event."""
     slowest = min(pool.speed for pool in pools)
     longest = int(table.estimate_s.max() / slowest) + scheduling.restart_s + scheduling.backfill_resolution_s
-    slots = longest // scheduling.backfill_resolution_s + 3
+    slots = (longest // scheduling.backfill_resolution_s // state.BLOCK + 2) * state.BLOCK
     if slots * len(pools) > MAX_SLOTS:
         raise BadScenario(
             f"An estimate of {table.estimate_s.max():,} s has too many steps of {scheduling.backfill_resolution_s} s.",
@@ -170,8 +171,10 @@ def build(
         events=_events(pools, happenings, horizon_s=horizon_s, seed=seed),
         loose=np.full((len(pools), MAX_PER_NODE + 1), -1, np.int32),
         release=np.zeros((len(pools), slots), np.int32),
+        coarse=np.zeros((len(pools), slots // state.BLOCK), np.int32),
         closes=_closures(pools, happenings),
         tally=np.zeros((len(pools), state.NUM_TALLIES), np.int64),
+        steady=np.zeros((len(pools), state.NUM_TALLIES), np.int64),
         rules=_rules(scheduling, federation),
         clock=np.zeros(6, np.int64),
     )
@@ -293,6 +296,7 @@ def _pools(pools: tuple[Pool, ...]) -> Any:
         head=-1,
         fresh=-1,
         wake=state.FAR,
+        ordered_at=-state.FAR,
         speed=[pool.speed for pool in pools],
         carbon_g=[_carbon_g(pool) for pool in pools],
         link_mb_s=[pool.link_gbps * 125 for pool in pools],
@@ -376,5 +380,5 @@ def _course(table: JobTable, pools: tuple[Pool, ...], world: state.World) -> Cou
         pool=np.array(jobs.pool),
         stops=np.array(jobs.stops),
         tally=world.tally,
-        until_s=int(jobs.end.max()),
+        steady=world.steady,
     )

@@ -11,6 +11,7 @@ from fucina.planning.simulate.jobs import job_slots, place_in_heap, remove_from_
 from fucina.planning.simulate.placement import count_up, fits, loose_node, nodes_needed, place, take_back
 from fucina.planning.simulate.priority import calculate, charge, in_order
 from fucina.planning.simulate.state import (
+    BLOCK,
     CALC,
     CONSERVATIVE,
     FAR,
@@ -145,28 +146,52 @@ def may_start(world: World, job: int, pool: int, now: int, closes_at: int) -> bo
 
 
 @kernel
-def merge(world: World, pool: int, now: int) -> None:
-    """Put the pool's waiting jobs, old and new, in the order of their priority."""
-    jobs, pools = world.jobs, world.pools
+def _listed(world: World, head: int) -> Array:
+    """The jobs of a linked list."""
     count = 0
-    for head in (pools.head[pool], pools.fresh[pool]):
-        job = head
-        while job >= 0:
-            count += 1
-            job = jobs.link[job]
+    job = head
+    while job >= 0:
+        count += 1
+        job = world.jobs.link[job]
     listed = np.empty(count, np.int32)
-    count = 0
-    for head in (pools.head[pool], pools.fresh[pool]):
-        job = head
-        while job >= 0:
-            listed[count] = job
-            count += 1
-            job = jobs.link[job]
-    listed = in_order(world, listed, now)
-    pools.fresh[pool] = NONE
-    pools.head[pool] = listed[0] if count > 0 else NONE
+    job = head
     for position in range(count):
-        jobs.link[listed[position]] = listed[position + 1] if position + 1 < count else NONE
+        listed[position] = job
+        job = world.jobs.link[job]
+    return listed
+
+
+@kernel
+def _goes_first(world: World, one: int, other: int) -> bool:
+    """By priority, the earlier submitted first among equals."""
+    priority = world.jobs.priority
+    return priority[one] > priority[other] or (priority[one] == priority[other] and one < other)
+
+
+@kernel
+def merge(world: World, pool: int, now: int) -> None:
+    """Put new arrivals in their place; all jobs anew when priorities were calculated since."""
+    jobs, pools, clock = world.jobs, world.pools, world.clock
+    fresh = _listed(world, pools.fresh[pool])
+    pools.fresh[pool] = NONE
+    if pools.ordered_at[pool] < clock[CALC] - world.rules.calc_s:
+        fresh = np.concatenate((fresh, _listed(world, pools.head[pool])))
+        pools.head[pool] = NONE
+        pools.ordered_at[pool] = now
+    fresh = in_order(world, fresh, now)
+    before = NONE
+    after = pools.head[pool]
+    for position in range(len(fresh)):
+        job = fresh[position]
+        while after >= 0 and _goes_first(world, after, job):
+            before = after
+            after = jobs.link[after]
+        if before < 0:
+            pools.head[pool] = job
+        else:
+            jobs.link[before] = job
+        jobs.link[job] = after
+        before = job
 
 
 @kernel
@@ -224,15 +249,19 @@ def _clear(world: World, node: int, wanted: int, now: int) -> None:
 @kernel
 def reservation(world: World, pool: int, need: int, now: int) -> tuple[int, int]:
     """The slot at which `need` nodes are wholly free by the estimates, and how many more are then."""
-    pools = world.pools
     ring = world.release.shape[1]
-    free = pools.free_nodes[pool]
+    free = world.pools.free_nodes[pool]
     slot = now // world.rules.slot_s
-    for ahead in range(1, ring):
-        if free >= need:
-            return slot + ahead - 1, free - need
-        free += world.release[pool, (slot + ahead) % ring]
-    return (slot + ring - 1, free - need) if free >= need else (FAR, 0)
+    last = slot + ring - 1
+    while free < need and slot < last:
+        slot += 1
+        at = slot % ring
+        if at % BLOCK == 0 and slot + BLOCK <= last and free + world.coarse[pool, at // BLOCK] < need:
+            free += world.coarse[pool, at // BLOCK]
+            slot += BLOCK - 1
+        else:
+            free += world.release[pool, at]
+    return (slot, free - need) if free >= need else (FAR, 0)
 
 
 @kernel
@@ -252,7 +281,7 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
         after = jobs.link[job]
         tested += 1
         begins = False
-        if may_start(world, job, pool, now, closes_at):
+        if jobs.gpus[job] <= pools.free_gpus[pool] and may_start(world, job, pool, now, closes_at):
             _, estimate = durations(world, job, pool)
             ends = job_slots(world, now + estimate)
             takes = nodes_taken(world, job, pool, shadow)

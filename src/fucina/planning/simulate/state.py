@@ -71,14 +71,20 @@ class World(NamedTuple):
     """p x 17, int32: head of the list of partly used nodes by free accelerators."""
     release: Array
     """p x slots, int32: nodes that will be wholly free at a slot by the estimates, a ring."""
+    coarse: Array
+    """p x slots / BLOCK: sums of `release`, to pass over many slots at once."""
     closes: Array
     """p x w, int64: begins of planned closures in order, FAR at the end."""
     tally: Array
     """p x NUM_TALLIES, int64."""
+    steady: Array
+    """The tally at the last submission, so that the last jobs, which run on a machine that empties, do not count."""
     rules: Rules
     clock: Array
     """int64: heap size, next arrival, next event, next calculation, jobs ended, last calculation."""
 
+
+BLOCK = 64
 
 HEAP, ARRIVED, EVENT, CALC, ENDED, CALCULATED = 0, 1, 2, 3, 4, 5
 
@@ -130,6 +136,7 @@ POOL = np.dtype(
             "soft_nodes",  # nodes up that hold no firm job
             "up_nodes", "head",
             "fresh",  # head of the list of new arrivals, newest first
+            "ordered_at",  # when the whole queue was put in order last
             "wake",  # when the next pass over the queue is due
             "running_gpus",
         )

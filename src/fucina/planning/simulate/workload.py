@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import norm
 
-from fucina.planning.simulate.cluster import BadScenario
+from fucina.planning.simulate.cluster import BadScenario, Pool
 from fucina.planning.simulate.run import DAY_S, JobTable
 from fucina.planning.simulate.state import Array
 
@@ -144,22 +144,23 @@ def _bisect(over: Callable[[float], float], low: float, high: float) -> float:
 def generate(
     classes: tuple[JobClass, ...],
     *,
-    pools: tuple[tuple[str, int], ...],
+    pools: tuple[Pool, ...],
     qos: tuple[str, ...],
     days: float,
     seed: int,
     num_jobs: int | None = None,
     daily_cycle: float = 0.5,
 ) -> JobTable:
-    """Jobs of all classes for so many days; `pools` are names and accelerators. With `num_jobs`, days give way.
+    """Jobs of all classes for so many days; the load is that of all pools together. With `num_jobs`, days give way.
 
     Raises BadScenario for an unknown name or more than 20 million jobs.
     """
-    names = [name for name, _ in pools]
-    room = np.array([gpus for _, gpus in pools], np.float64)
+    names = [pool.id for pool in pools]
+    room = np.array([pool.num_gpus for pool in pools], np.float64)
+    work = np.array([pool.num_gpus * pool.speed for pool in pools], np.float64)
     parts = []
     first_account = 0
-    rates = [_rate(entry, float(room.sum())) for entry in classes]
+    rates = [_rate(entry, float(work.sum())) for entry in classes]
     if num_jobs is not None:
         days = num_jobs / sum(rates) / DAY_S
     for number, (entry, rate) in enumerate(zip(classes, rates, strict=True)):
@@ -170,7 +171,7 @@ def generate(
             )
         count = round(rate * days * DAY_S) if num_jobs is not None else int(chance.poisson(rate * days * DAY_S))
         columns = _jobs_of(entry, count, chance, days, daily_cycle)
-        home = _homes(entry, names, room, columns["gpus"], chance)
+        home = _homes(entry, names, room, work, columns["gpus"], chance)
         columns["gpus"] = np.minimum(columns["gpus"], room[home].astype(np.int32))
         columns["account"] = (first_account + _accounts(entry, count, chance)).astype(np.int16)
         columns["pool"] = home.astype(np.int16)
@@ -244,10 +245,12 @@ def _arrivals(count: int, days: float, depth: float, chance: np.random.Generator
     return np.asarray(np.interp(np.sort(chance.random(count)) * total[-1], total, edges) * 3600, np.int64)
 
 
-def _homes(entry: JobClass, names: list[str], room: Array, gpus: Array, chance: np.random.Generator) -> Array:
+def _homes(
+    entry: JobClass, names: list[str], room: Array, work: Array, gpus: Array, chance: np.random.Generator
+) -> Array:
     for name in entry.pools:
         _number_of(name, tuple(names))
-    weights = np.array([entry.pools.get(name, 0.0) for name in names]) if entry.pools else room.copy()
+    weights = np.array([entry.pools.get(name, 0.0) for name in names]) if entry.pools else work
     home = chance.choice(len(names), len(gpus), p=weights / weights.sum())
     too_large = gpus > room[home]
     largest = int(np.argmax(np.where(weights > 0, room, 0)))
