@@ -30,7 +30,10 @@ PRIOR_SPREAD = 0.3
 ROW_SPREAD = 0.08
 """Of a row about its prediction."""
 SPREADS = {"matrix_blackwell": 0.15, "matrix_hopper": 0.15, "matrix_ampere": 0.15, "fp8_hopper": 0.2, "fp8_blackwell": 0.2,
-           "memory": 0.1, "up": 0.2, "out": 0.2, "launch_experts_us": 0.8, "permute": 0.5, "experts": 0.4}  # fmt: skip
+           "memory": 0.1, "up": 0.2, "out": 0.2, "launch_experts_us": 0.8, "permute": 0.5, "experts": 0.4, "unfused": 0.6, "dp_exposed": 0.6, "tp_exposed": 0.5, "gather_exposed": 0.6, "tuned_exposed": 0.5}  # fmt: skip
+KIN = 0.92
+"""Prior of Blackwell's share over Hopper's: the later chip is held back more by its power."""
+KIN_SPREAD = 0.1
 AT_MOST_ONE = {name for name, value in PRIOR.model_dump().items() if value <= 1.0 and name != "congestion"}
 
 
@@ -67,7 +70,7 @@ def speed(run: PublishedRun, constants: Constants, layout: Layout) -> float:
     tp, cp, ep, mbs = float(layout.tp), float(layout.cp), float(layout.ep), float(layout.mbs)
     layer = compiled.layer_cost(asked.shape, asked.work, asked.rates, tp, cp, ep, mbs, layout.recompute, layout.sp)
     count = -(-(asked.work.batch / mbs) // layout.dp)
-    cost = compiled.combine(asked.shape, asked.work, asked.rates, layer, tp, cp, ep, float(layout.pp), float(layout.vp), float(layout.dp), float(layout.shard), layout.zero, mbs, count, layout.sp, layout.recompute)
+    cost = compiled.combine(asked.shape, asked.work, asked.rates, layer, tp, cp, ep, float(layout.pp), float(layout.vp), float(layout.dp), float(layout.shard), layout.zero, mbs, count, layout.recompute)
     return asked.batch * run.sequence / cost.step_s / run.num_devices
 
 
@@ -83,7 +86,8 @@ def fit(runs: Sequence[PublishedRun]) -> Constants:
         def residuals(logs: np.ndarray, layouts: Sequence[Layout] = layouts) -> np.ndarray:
             trial = Constants(**{**prior, **{n: float(prior[n] * math.exp(v)) for n, v in zip(names, logs, strict=True)}})
             rows = [w * robust(math.log(speed(run, trial, layout) / run.measured_tokens_per_s) / ROW_SPREAD) for run, layout, w in zip(runs, layouts, weights, strict=True)]
-            return np.array(rows + [v / SPREADS.get(n, PRIOR_SPREAD) for n, v in zip(names, logs, strict=True)])
+            kin = [math.log(trial.matrix_blackwell / trial.matrix_hopper / KIN) / KIN_SPREAD, math.log(trial.fp8_blackwell / trial.fp8_hopper) / KIN_SPREAD]
+            return np.array(rows + kin + [v / SPREADS.get(n, PRIOR_SPREAD) for n, v in zip(names, logs, strict=True)])
 
         start = np.array([math.log(getattr(constants, n) / prior[n]) for n in names])
         top = np.array([math.log(1.0 / prior[n]) + 1e-9 if n in AT_MOST_ONE else 3.0 for n in names])
@@ -94,7 +98,7 @@ def fit(runs: Sequence[PublishedRun]) -> Constants:
 
 def robust(z: float) -> float:
     """A residual that counts less the further it lies out."""
-    return math.copysign(math.sqrt(2 * (math.sqrt(1 + z * z) - 1)), z)
+    return math.copysign(2 * math.sqrt(math.log1p(z * z / 4)), z)
 
 
 def print_errors(title: str, rows: Sequence[Prediction]) -> None:

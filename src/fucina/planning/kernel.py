@@ -93,6 +93,9 @@ class Rates(NamedTuple):
     dp_exposed: float
     dp_hidden: float
     """Share of the backward pass behind which exchange of gradients can hide."""
+    gather_exposed: float
+    """The same for the parameters that ZeRO-3 gathers."""
+    gather_hidden: float
     grad_bytes: float
     step_s: float
     kept: float
@@ -242,7 +245,7 @@ def between_ranks(
             split = rates.up if shard <= ranks else link
             across = 2.0 * rates.grad_bytes * (dense + experts) / shard / rates.out * crowded
         each = 2.0 * (dense + experts) * (shard - 1.0) / shard / split * (2.0 + work.weight_gradient)
-        exposed = micro_batches * uncovered(each, rates.dp_exposed, rates.dp_hidden * behind_s)
+        exposed = micro_batches * uncovered(each, rates.gather_exposed, rates.gather_hidden * behind_s)
         exposed += uncovered(across, rates.dp_exposed, rates.dp_hidden * behind_s * 0.6)
     over = shard if zero >= 1 else 1.0
     split_up = dense / over + experts / min(over, expert_spread)
@@ -261,7 +264,7 @@ def uncovered(exchange_s: float, exposed: float, behind_s: float) -> float:
 
 def combine(
     shape: Shape, work: Work, rates: Rates, layer: Layer, tp: float, cp: float, ep: float, pp: float, vp: float,
-    dp: float, shard: float, zero: int, mbs: float, micro_batches: float, sp: bool, recompute: int,
+    dp: float, shard: float, zero: int, mbs: float, micro_batches: float, recompute: int,
 ) -> Cost:  # fmt: skip
     """One step of a whole layout: `shard` is the number of ranks over which ZeRO splits, of `dp` times `cp`."""
     tokens = mbs * work.sequence / cp
@@ -294,7 +297,7 @@ def combine(
     bubble = (pp - 1.0) / vp * stage + micro_batches * (stage - mean)
     hand_over = 0.0
     if pp > 1.0:
-        hand_over = rates.pp_exposed * 4.0 * vp * micro_batches * tokens * shape.hidden / (tp if sp else 1.0) / rates.out
+        hand_over = rates.pp_exposed * 4.0 * vp * micro_batches * tokens * shape.hidden / tp / rates.out
     step = micro_batches * mean + bubble + hand_over + ranks.exposed_s + ranks.optimizer_s + rates.step_s
     count = micro_batches / pp * shape.layers
     return Cost(
@@ -362,7 +365,7 @@ def scan(shape: Shape, work: Work, rates: Rates, space: Space, devices: float, f
                                             over = dp * cp if shard == 0.0 or shard > dp * cp else shard
                                             cost = combine(
                                                 shape, work, rates, layer, tp, cp, ep, pp, vp, dp, over, int(zero),
-                                                mbs, count, sp, recompute,
+                                                mbs, count, recompute,
                                             )  # fmt: skip
                                             evaluated += 1
                                             least = min(least, cost.memory_bytes)

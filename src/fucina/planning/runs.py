@@ -130,7 +130,7 @@ def _run(name: str, row: dict[str, Any]) -> PublishedRun:
         sequence=sequence,
         batch=_batch(row.get("batch") or {}, sequence),
         precision=precision,
-        stack=_stack(parallel, precision),
+        stack=_stack(parallel, precision, str(row.get("source") or "")),
         asked=_asked(parallel, row.get("recompute"), accelerator),
         measured_tokens_per_s=(row.get("derived") or {}).get("tokens_per_s_per_gpu"),
         measured_memory_gib=(row.get("measured") or {}).get("memory_gib"),
@@ -190,18 +190,19 @@ def _precision(words: str) -> Precision:
     return Precision.FP16 if lowered == "fp16" else Precision.BF16
 
 
-def _stack(parallel: dict[str, Any], precision: Precision) -> Stack:
-    """How joined the software is: half precision without bf16 is older than fused attention."""
+def _stack(parallel: dict[str, Any], precision: Precision, source: str) -> Stack:
+    """How joined the software is: half precision is older than fused attention; vendors publish tuned recipes."""
     framework = str(parallel.get("framework") or "").lower()
     if precision is Precision.FP16:
         return Stack.LEGACY
+    if re.search(r"NVIDIA.*(benchmark|performance)", source):
+        return Stack.TUNED
     if parallel.get("compile") or "jax" in framework or "maxtext" in framework:
         return Stack.COMPILED
-    eager = ("fsdp", "torchtitan", "hsdp", "nanotron", "deepspeed")
-    sharded_by_torch = parallel.get("zero") == 3 and not framework and precision is Precision.BF16
-    if any(word in framework for word in eager) or sharded_by_torch:
-        return Stack.EAGER
-    return Stack.FUSED
+    if any(word in framework for word in ("megatron", "nemo", "transformer engine")):
+        return Stack.FUSED
+    sharded_by_torch = parallel.get("zero") == 3 and precision is Precision.BF16
+    return Stack.EAGER if framework or sharded_by_torch else Stack.FUSED
 
 
 def _batch(row: dict[str, Any], sequence: int) -> int | None:

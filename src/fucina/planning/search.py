@@ -127,5 +127,5 @@ def cost_of(shape: Shape, work: Work, rates: Rates, layout: Layout) -> Cost:
     count = -(-(work.batch / mbs) // layout.dp)
     return kernel.combine(
         shape, work, rates, layer, tp, cp, ep, float(layout.pp), float(layout.vp), float(layout.dp),
-        float(layout.shard), layout.zero, mbs, count, layout.sp, layout.recompute,
+        float(layout.shard), layout.zero, mbs, count, layout.recompute,
     )  # fmt: skip
