@@ -195,7 +195,7 @@ def _stack(parallel: dict[str, Any], precision: Precision, source: str) -> Stack
     framework = str(parallel.get("framework") or "").lower()
     if precision is Precision.FP16:
         return Stack.LEGACY
-    if re.search(r"NVIDIA.*(benchmark|performance)", source):
+    if re.search(r"NVIDIA.*(benchmark|performance)", source) or "dualpipe" in str(parallel.get("schedule")).lower():
         return Stack.TUNED
     if parallel.get("compile") or "jax" in framework or "maxtext" in framework:
         return Stack.COMPILED
