@@ -20,7 +20,7 @@ from fucina.planning import compiled
 from fucina.planning.rates import Constants, calibration, fitted, generation
 from fucina.planning.runs import PublishedRun, read_runs
 from fucina.planning.score import Prediction, find_layout, predict, question, summarise
-from fucina.planning.search import Layout
+from fucina.planning.search import Layout, cost_of
 
 OUT = Path(__file__).parent.parent / "src" / "fucina" / "planning" / "constants.yaml"
 SPLIT_SEED = 20261120
@@ -45,6 +45,7 @@ def usable(run: PublishedRun) -> bool:
 
 def split(families: Sequence[str]) -> dict[str, list[str]]:
     """Two halves: families in the order of their digests, dealt in turns within each publication."""
+
     def digest(name: str) -> str:
         return hashlib.sha256(f"{SPLIT_SEED}/{name}".encode()).hexdigest()
 
@@ -60,17 +61,18 @@ def split(families: Sequence[str]) -> dict[str, list[str]]:
 def active(runs: Sequence[PublishedRun]) -> list[str]:
     """Constants that these rows can say something about: the others keep their prior."""
     kinds = {generation(run.accelerator) for run in runs}
-    gone = {name for name in PRIOR.model_dump() if name.rsplit("_", 1)[-1] in {"ampere", "hopper", "blackwell", "cdna"} and name.rsplit("_", 1)[-1] not in kinds}
+    gone = {
+        name
+        for name in PRIOR.model_dump()
+        if name.rsplit("_", 1)[-1] in {"ampere", "hopper", "blackwell", "cdna"} and name.rsplit("_", 1)[-1] not in kinds
+    }
     return [name for name in PRIOR.model_dump() if name not in gone and name != "memory"]
 
 
 def speed(run: PublishedRun, constants: Constants, layout: Layout) -> float:
     """Tokens per second and device of a given layout."""
     asked = question(run, constants)
-    tp, cp, ep, mbs = float(layout.tp), float(layout.cp), float(layout.ep), float(layout.mbs)
-    layer = compiled.layer_cost(asked.shape, asked.work, asked.rates, tp, cp, ep, mbs, layout.recompute, layout.sp)
-    count = -(-(asked.work.batch / mbs) // layout.dp)
-    cost = compiled.combine(asked.shape, asked.work, asked.rates, layer, tp, cp, ep, float(layout.pp), float(layout.vp), float(layout.dp), float(layout.shard), layout.zero, mbs, count, layout.recompute)
+    cost = cost_of(asked.shape, asked.work, asked.rates, layout, functions=compiled)
     return asked.batch * run.sequence / cost.step_s / run.num_devices
 
 
@@ -84,15 +86,25 @@ def fit(runs: Sequence[PublishedRun]) -> Constants:
         layouts = [find_layout(run, question(run, constants), engine="compiled").layouts[0] for run in runs]
 
         def residuals(logs: np.ndarray, layouts: Sequence[Layout] = layouts) -> np.ndarray:
-            trial = Constants(**{**prior, **{n: float(prior[n] * math.exp(v)) for n, v in zip(names, logs, strict=True)}})
-            rows = [w * robust(math.log(speed(run, trial, layout) / run.measured_tokens_per_s) / ROW_SPREAD) for run, layout, w in zip(runs, layouts, weights, strict=True)]
-            kin = [math.log(trial.matrix_blackwell / trial.matrix_hopper / KIN) / KIN_SPREAD, math.log(trial.fp8_blackwell / trial.fp8_hopper) / KIN_SPREAD]
+            trial = Constants(
+                **{**prior, **{n: float(prior[n] * math.exp(v)) for n, v in zip(names, logs, strict=True)}}
+            )
+            rows = [
+                w * robust(math.log(speed(run, trial, layout) / run.measured_tokens_per_s) / ROW_SPREAD)
+                for run, layout, w in zip(runs, layouts, weights, strict=True)
+            ]
+            kin = [
+                math.log(trial.matrix_blackwell / trial.matrix_hopper / KIN) / KIN_SPREAD,
+                math.log(trial.fp8_blackwell / trial.fp8_hopper) / KIN_SPREAD,
+            ]
             return np.array(rows + kin + [v / SPREADS.get(n, PRIOR_SPREAD) for n, v in zip(names, logs, strict=True)])
 
         start = np.array([math.log(getattr(constants, n) / prior[n]) for n in names])
         top = np.array([math.log(1.0 / prior[n]) + 1e-9 if n in AT_MOST_ONE else 3.0 for n in names])
         done = least_squares(residuals, np.minimum(start, top - 1e-6), bounds=(-3.0, top), max_nfev=25)
-        constants = Constants(**{**prior, **{n: float(prior[n] * math.exp(v)) for n, v in zip(names, done.x, strict=True)}})
+        constants = Constants(
+            **{**prior, **{n: float(prior[n] * math.exp(v)) for n, v in zip(names, done.x, strict=True)}}
+        )
     return Constants(**{n: float(f"{v:.4g}") for n, v in constants.model_dump().items()})
 
 
@@ -104,7 +116,9 @@ def robust(z: float) -> float:
 def print_errors(title: str, rows: Sequence[Prediction]) -> None:
     print(title)
     for line in summarise(rows)[:3]:
-        print(f"  {line.group:42s} {line.num_rows:3d} rows: median {line.median:.1%}, mean {line.mean:.1%}, p90 {line.p90:.1%}, bias {line.bias:+.1%}")
+        print(
+            f"  {line.group:42s} {line.num_rows:3d} rows: median {line.median:.1%}, mean {line.mean:.1%}, p90 {line.p90:.1%}, bias {line.bias:+.1%}"
+        )
 
 
 def main() -> None:
@@ -119,7 +133,14 @@ def main() -> None:
     fitting = [run for run in runs if usable(run)]
     fits = {half: fit([run for run in fitting if run.family in halves[half]]) for half in "ab"}
     fits["all"] = fit(fitting)
-    by_half = {half: [predict(run, fits["b" if half == "a" else "a"], engine="compiled") for run in runs if run.family in halves[half]] for half in "ab"}
+    by_half = {
+        half: [
+            predict(run, fits["b" if half == "a" else "a"], engine="compiled")
+            for run in runs
+            if run.family in halves[half]
+        ]
+        for half in "ab"
+    }
     left_out = by_half["a"] + by_half["b"]
     print_errors("fitted on A, scored on B", by_half["b"])
     print_errors("fitted on B, scored on A", by_half["a"])
@@ -135,13 +156,31 @@ def main() -> None:
         for row in left_out:
             print(f"{row.id:44s} {row.error if row.error is not None else math.nan:+.3f} {row.stack:8s} {row.layout}")
     errors = {
-        kind: sorted(float(f"{math.log1p(row.error):.4f}") for row in left_out if row.error is not None and row.sparse == sparse and row.kind == "steady_state")
+        kind: sorted(
+            float(f"{math.log1p(row.error):.4f}")
+            for row in left_out
+            if row.error is not None and row.sparse == sparse and row.kind == "steady_state"
+        )
         for kind, sparse in (("dense", False), ("sparse", True))
     }
-    errors["whole_run"] = sorted(float(f"{math.log1p(row.error):.4f}") for row in left_out if row.error is not None and row.kind == "whole_run")
+    errors["whole_run"] = sorted(
+        float(f"{math.log1p(row.error):.4f}") for row in left_out if row.error is not None and row.kind == "whole_run"
+    )
     text = "# Written by benchmarks/plan_fit.py from published runs; do not edit.\n"
-    text += "# residuals: natural logarithms of predicted over measured, each by the fit that left the row's family out.\n"
-    text += yaml.safe_dump({"valid_from": "2026-11-20", "split_seed": SPLIT_SEED, "fits": {k: v.model_dump() for k, v in sorted(fits.items())}, "families": halves, "residuals": errors}, sort_keys=False, width=140)
+    text += (
+        "# residuals: natural logarithms of predicted over measured, each by the fit that left the row's family out.\n"
+    )
+    text += yaml.safe_dump(
+        {
+            "valid_from": "2026-11-20",
+            "split_seed": SPLIT_SEED,
+            "fits": {k: v.model_dump() for k, v in sorted(fits.items())},
+            "families": halves,
+            "residuals": errors,
+        },
+        sort_keys=False,
+        width=140,
+    )
     OUT.write_text(text, encoding="utf-8")
     for cached in (calibration, fitted):
         cached.cache_clear()

@@ -194,7 +194,9 @@ def layer_cost(
     again = 0.0
     act_bytes = kept
     if recompute == 1:
-        again = scores + rates.unfused * 2.0 * score_values / rates.memory / 3.0 if score_values > 0.0 else traffic / 6.0
+        again = (
+            scores + rates.unfused * 2.0 * score_values / rates.memory / 3.0 if score_values > 0.0 else traffic / 6.0
+        )
         act_bytes = rates.kept * (0.7 * values + 0.35 * routed_bytes)
     if recompute == 2:
         again = whole_again
@@ -218,7 +220,10 @@ def between_ranks(
     shape: Shape, work: Work, rates: Rates, tp: float, cp: float, ep: float, pp: float, dp: float, shard: float,
     zero: int, micro_batches: float, behind_s: float,
 ) -> Exchange:  # fmt: skip
-    """Gradients, parameters and optimizer state; `behind_s` is the calculation of one micro-batch."""
+    """Gradients, parameters and optimizer state; `behind_s` is the calculation of one micro-batch.
+
+    `shard` is the number of ranks over which ZeRO splits, of `dp` times `cp`.
+    """
     dense = shape.layers * (shape.attention + shape.feed_forward) / (tp * pp)
     dense += shape.table / tp * (shape.tables if pp == 1.0 else 1.0)
     spread = dp * cp
@@ -262,24 +267,25 @@ def uncovered(exchange_s: float, exposed: float, behind_s: float) -> float:
     return exposed * exchange_s + max(0.0, (1.0 - exposed) * exchange_s - behind_s)
 
 
+def head_cost(shape: Shape, work: Work, rates: Rates, tokens: float, tp: float) -> float:
+    """Output head and loss of one micro-batch, seconds."""
+    flops = 2.0 * tokens * shape.table / tp * (2.0 + work.weight_gradient + work.forward_only)
+    return flops / rates.matrix16 + 12.0 * tokens * shape.table / shape.hidden / tp / rates.memory
+
+
 def combine(
-    shape: Shape, work: Work, rates: Rates, layer: Layer, tp: float, cp: float, ep: float, pp: float, vp: float,
-    dp: float, shard: float, zero: int, mbs: float, micro_batches: float, recompute: int,
+    shape: Shape, work: Work, rates: Rates, layer: Layer, ranks: Exchange, tp: float, cp: float, pp: float, vp: float,
+    mbs: float, micro_batches: float, whole: float, recompute: int,
 ) -> Cost:  # fmt: skip
-    """One step of a whole layout: `shard` is the number of ranks over which ZeRO splits, of `dp` times `cp`."""
+    """One step of a whole layout; `whole` is the least number of layers of a pipeline stage."""
     tokens = mbs * work.sequence / cp
-    whole = shape.layers // pp
     even = whole * pp == shape.layers
     flight = min(pp, micro_batches)
     if vp > 1.0:
         flight *= 1.0 + (pp - 1.0) / (pp * vp)
-    head = 2.0 * tokens * shape.table / tp / rates.matrix16 * (2.0 + work.weight_gradient + work.forward_only)
-    head += 12.0 * tokens * shape.table / shape.hidden / tp / rates.memory
+    head = head_cost(shape, work, rates, tokens, tp)
     one = layer.matrix_s + layer.attention_s + layer.memory_s + layer.launch_s
     one += layer.tp_s + layer.cp_s + layer.ep_s
-    ranks = between_ranks(
-        shape, work, rates, tp, cp, ep, pp, dp, shard, zero, micro_batches, (shape.layers * one + head) / pp
-    )
     logits = 4.0 * tokens * shape.table / shape.hidden / tp
     act = layer.act_bytes * max(whole, 1.0) * flight
     beside = ranks.state_bytes + layer.work_bytes + (logits if pp == 1.0 else 0.0)
@@ -325,71 +331,97 @@ class Space(NamedTuple):
     """1 splits the sequence between tensor-parallel ranks; used where there are several."""
 
 
+def spread(batch: float, devices: float, tp: float, cp: float, ep: float, pp: float, mbs: float) -> tuple[float, float]:
+    """Data-parallel ranks and micro-batches of each: no more ranks than the same number of steps needs; 0 if none."""
+    dp = devices // (tp * cp * pp)
+    unit = ep // (tp * cp)
+    if unit > 1.0:
+        dp = dp // unit * unit
+    sequences = batch / mbs
+    if dp < 1.0 or sequences < 1.0 or ep > dp * cp * tp:
+        return 0.0, 0.0
+    count = -(-sequences // dp)
+    return (dp if unit > 1.0 else -(-sequences // count)), count
+
+
+def keep(
+    found: Any, cost: Cost, tp: float, cp: float, ep: float, pp: float, vp: float, dp: float, shard: float, zero: float,
+    mbs: float, mode: float, sp: float,
+) -> None:  # fmt: skip
+    """Put a layout into its place among the fastest."""
+    row = found.shape[0] - 1
+    if cost.step_s >= found[row, 0]:
+        return
+    while row > 0 and found[row - 1, 0] > cost.step_s:
+        for column in range(13):
+            found[row, column] = found[row - 1, column]
+        row -= 1
+    found[row, 0] = cost.step_s
+    found[row, 1] = cost.memory_bytes
+    found[row, 2] = tp
+    found[row, 3] = cp
+    found[row, 4] = ep
+    found[row, 5] = pp
+    found[row, 6] = vp
+    found[row, 7] = dp
+    found[row, 8] = shard
+    found[row, 9] = zero
+    found[row, 10] = mbs
+    found[row, 11] = mode
+    found[row, 12] = sp
+
+
+def scan_ranks(
+    shape: Shape, work: Work, rates: Rates, space: Space, layer: Layer, devices: float, found: Any, tp: float,
+    cp: float, ep: float, mbs: float, mode: float, sp: float,
+) -> tuple[int, int, float]:  # fmt: skip
+    """Every pipeline, interleaving and way to split state, for one way to split a layer."""
+    evaluated, fitting, least = 0, 0, 1e300
+    tokens = mbs * work.sequence / cp
+    one = layer.matrix_s + layer.attention_s + layer.memory_s + layer.launch_s + layer.tp_s + layer.cp_s + layer.ep_s
+    whole_s = shape.layers * one + head_cost(shape, work, rates, tokens, tp)
+    for pp in space.pp:
+        dp, count = spread(work.batch, devices, tp, cp, ep, pp, mbs)
+        if dp == 0.0 or pp > shape.layers:
+            continue
+        whole = shape.layers // pp
+        for zero in space.zero:
+            for wanted in space.shard:
+                shard = dp * cp if wanted == 0.0 or wanted > dp * cp else wanted
+                ranks = between_ranks(
+                    shape, work, rates, tp, cp, ep, pp, dp, shard, int(zero), count, whole_s / pp
+                )  # fmt: skip
+                for vp in space.vp:
+                    if vp > 1.0 and (pp == 1.0 or count < pp or pp * (vp - 1.0) >= shape.layers):
+                        continue
+                    cost = combine(shape, work, rates, layer, ranks, tp, cp, pp, vp, mbs, count, whole, int(mode))
+                    evaluated += 1
+                    least = min(least, cost.memory_bytes)
+                    if cost.memory_bytes <= rates.capacity:
+                        fitting += 1
+                        keep(found, cost, tp, cp, ep, pp, vp, dp, shard, zero, mbs, mode, sp)
+    return evaluated, fitting, least
+
+
 def scan(shape: Shape, work: Work, rates: Rates, space: Space, devices: float, found: Any) -> tuple[int, int, float]:
     """Evaluate every layout of a space; the fastest that fit go into `found`, fastest first.
 
-    `found` holds a row a layout: step time, memory, tp, cp, ep, pp, vp, dp, shard, zero, mbs, recompute, sp. Returns how
-    many were evaluated, how many fit, and the least memory that any needs.
+    `found` holds a row a layout: step time, memory, tp, cp, ep, pp, vp, dp, shard, zero, mbs, recompute, sp. Returns
+    how many were evaluated, how many fit, and the least memory that any needs.
     """
-    evaluated = 0
-    fitting = 0
-    least = 1e300
-    last = found.shape[0] - 1
+    evaluated, fitting, least = 0, 0, 1e300
     for tp in space.tp:
-        for sp_wanted in space.sp:
-            sp = sp_wanted > 0.0 and tp > 1.0
-            if sp_wanted > 0.0 and tp == 1.0 and len(space.sp) > 1:
-                continue
+        for wanted in space.sp:
+            sp = wanted if tp > 1.0 else 0.0
             for cp in space.cp:
                 for ep in space.ep:
                     for mbs in space.mbs:
                         for mode in space.recompute:
-                            recompute = int(mode)
-                            layer = layer_cost(shape, work, rates, tp, cp, ep, mbs, recompute, sp)
-                            for pp in space.pp:
-                                dp = devices // (tp * cp * pp)
-                                unit = ep // (tp * cp)
-                                if unit > 1.0:
-                                    dp = dp // unit * unit
-                                sequences = work.batch / mbs
-                                if dp < 1.0 or sequences < 1.0 or pp > shape.layers or ep > dp * cp * tp:
-                                    continue
-                                count = -(-sequences // dp)
-                                if unit <= 1.0:
-                                    dp = -(-sequences // count)
-                                for vp in space.vp:
-                                    if vp > 1.0 and (pp == 1.0 or count < pp or pp * (vp - 1.0) >= shape.layers):
-                                        continue
-                                    for zero in space.zero:
-                                        for shard in space.shard:
-                                            over = dp * cp if shard == 0.0 or shard > dp * cp else shard
-                                            cost = combine(
-                                                shape, work, rates, layer, tp, cp, ep, pp, vp, dp, over, int(zero),
-                                                mbs, count, recompute,
-                                            )  # fmt: skip
-                                            evaluated += 1
-                                            least = min(least, cost.memory_bytes)
-                                            if cost.memory_bytes > rates.capacity:
-                                                continue
-                                            fitting += 1
-                                            if cost.step_s >= found[last, 0]:
-                                                continue
-                                            row = last
-                                            while row > 0 and found[row - 1, 0] > cost.step_s:
-                                                for column in range(13):
-                                                    found[row, column] = found[row - 1, column]
-                                                row -= 1
-                                            found[row, 0] = cost.step_s
-                                            found[row, 1] = cost.memory_bytes
-                                            found[row, 2] = tp
-                                            found[row, 3] = cp
-                                            found[row, 4] = ep
-                                            found[row, 5] = pp
-                                            found[row, 6] = vp
-                                            found[row, 7] = dp
-                                            found[row, 8] = over
-                                            found[row, 9] = zero
-                                            found[row, 10] = mbs
-                                            found[row, 11] = mode
-                                            found[row, 12] = 1.0 if sp else 0.0
+                            layer = layer_cost(shape, work, rates, tp, cp, ep, mbs, int(mode), sp > 0.0)
+                            more, fit, needed = scan_ranks(
+                                shape, work, rates, space, layer, devices, found, tp, cp, ep, mbs, mode, sp
+                            )
+                            evaluated += more
+                            fitting += fit
+                            least = min(least, needed)
     return evaluated, fitting, least

@@ -1,4 +1,4 @@
-"""Language models as the planner sees them: what is multiplied, kept and sent, for dense and mixture-of-experts decoders."""
+"""Language models as the planner sees them: what is multiplied, kept and sent, dense or with experts."""
 
 import json
 from pathlib import Path
@@ -202,7 +202,8 @@ MODELS: dict[str, Model] = {
         _dense("llama-3-405b", (126, 16384, 128, 8, 53248), 128256, 8192, _LLAMA),
         Model(
             name="gpt-3-175b", num_layers=96, d_model=12288, num_heads=96, num_kv_heads=96, d_ff=49152, gated=False,
-            vocabulary_size=51200, max_sequence=2048, tied=True, source="Brown et al. 2020 (arXiv 2005.14165), table 2.1",
+            vocabulary_size=51200, max_sequence=2048, tied=True,
+            source="Brown et al. 2020 (arXiv 2005.14165), table 2.1",
         ),
         Model(
             name="deepseek-v3", num_layers=61, d_model=7168, num_heads=128, num_kv_heads=128, d_ff=18432,

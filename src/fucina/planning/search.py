@@ -80,7 +80,9 @@ def space_for(model: Model, *, rates: Rates, devices: int, batch: int, **fixed: 
         "tp": [t for t in powers if t <= min(domain, devices) and model.num_heads % t == 0 and model.d_ff % t == 0],
         "cp": [c for c in powers if c <= min(64, devices) and model.max_sequence // c >= 1024] or [1],
         "ep": [x for x in powers if e is None and x == 1 or e is not None and e.num_routed % x == 0 and x <= devices],
-        "pp": [p for p in range(1, min(layers, devices) + 1) if layers % p == 0 or (layers + 2) % p == 0 or p in powers],
+        "pp": [
+            p for p in range(1, min(layers, devices) + 1) if layers % p == 0 or (layers + 2) % p == 0 or p in powers
+        ],
         "vp": [v for v in range(1, 17) if layers % v == 0 or (layers + 2) % v == 0],
         "zero": [1, 2, 3],
         "mbs": [m for m in powers if m <= min(64, batch)],
@@ -120,12 +122,17 @@ def _plain(shape: Shape, work: Work, rates: Rates, space: Space, devices: float,
     return kernel.scan(shape, work, rates, Space(*(values.tolist() for values in space)), devices, found)
 
 
-def cost_of(shape: Shape, work: Work, rates: Rates, layout: Layout) -> Cost:
-    """One layout with all its parts."""
-    tp, cp, ep, mbs = float(layout.tp), float(layout.cp), float(layout.ep), float(layout.mbs)
-    layer = kernel.layer_cost(shape, work, rates, tp, cp, ep, mbs, layout.recompute, layout.sp)
+def cost_of(shape: Shape, work: Work, rates: Rates, layout: Layout, *, functions: Any = kernel) -> Cost:
+    """One layout with all its parts; `functions` is the plain or the compiled module."""
+    tp, cp, ep, pp, mbs = (float(getattr(layout, name)) for name in ("tp", "cp", "ep", "pp", "mbs"))
+    layer = functions.layer_cost(shape, work, rates, tp, cp, ep, mbs, layout.recompute, layout.sp)
     count = -(-(work.batch / mbs) // layout.dp)
-    return kernel.combine(
-        shape, work, rates, layer, tp, cp, ep, float(layout.pp), float(layout.vp), float(layout.dp),
-        float(layout.shard), layout.zero, mbs, count, layout.recompute,
+    one = layer.matrix_s + layer.attention_s + layer.memory_s + layer.launch_s + layer.tp_s + layer.cp_s + layer.ep_s
+    whole_s = shape.layers * one + functions.head_cost(shape, work, rates, mbs * work.sequence / cp, tp)
+    ranks = functions.between_ranks(
+        shape, work, rates, tp, cp, ep, pp, float(layout.dp), float(layout.shard), layout.zero, count, whole_s / pp
+    )
+    return functions.combine(
+        shape, work, rates, layer, ranks, tp, cp, pp, float(layout.vp), mbs, count,
+        shape.layers // pp, layout.recompute
     )  # fmt: skip
