@@ -30,7 +30,7 @@ class Shape(NamedTuple):
     top_k: float
     expert_width: float
     ff_width: float
-    """Width inside the part that every token passes, times its matrices less one: what elementwise work reads."""
+    """Width inside the part that every token passes, times its matrices: what is kept of it."""
     qk: float
     value: float
     kv: float
@@ -243,7 +243,11 @@ def between_ranks(
     if spread > 1.0 and zero < 3:
         exchange = (spread - 1.0) / spread * (dense + (experts if expert_spread > 1.0 else 0.0))
         exchange *= work.trained * (rates.grad_bytes + 2.0) / link
-        exposed = uncovered(exchange, rates.dp_exposed, rates.dp_hidden * behind_s * 0.6)
+        if zero == 2:
+            exposed = micro_batches * uncovered(exchange * 0.5, rates.dp_exposed, rates.dp_hidden * behind_s * 0.6)
+            exposed += 0.5 * exchange * rates.dp_exposed
+        else:
+            exposed = uncovered(exchange, rates.dp_exposed, rates.dp_hidden * behind_s * 0.6)
     elif spread > 1.0:
         split, across = link, 0.0
         if shard < spread:
@@ -386,6 +390,8 @@ def scan_ranks(
             continue
         whole = shape.layers // pp
         for zero in space.zero:
+            if zero == 2.0 and pp > 1.0:
+                continue
             for wanted in space.shard:
                 shard = dp * cp if wanted == 0.0 or wanted > dp * cp else wanted
                 ranks = between_ranks(

@@ -55,11 +55,8 @@ def shape_of(model: Model, *, sequence: int) -> Shape:
     qk, value = model.score_widths
     e = model.experts
     sparse = 0.0 if e is None else (model.num_layers - e.num_dense_layers) / layers
-    ungated = model.num_matrices - 1
-    dense_width = ungated * model.d_ff + (model.d_ff if model.gated else 0)
-    if e is not None:
-        inner = (ungated + (1 if model.gated else 0)) * e.d_ff * e.num_shared
-        dense_width = (1 - sparse) * dense_width + sparse * inner
+    inner = 0 if e is None else e.d_ff * e.num_shared
+    dense_width = model.num_matrices * ((1 - sparse) * model.d_ff + sparse * inner)
     per_layer = model.dense_parameters / layers - model.attention_parameters
     return Shape(
         layers=layers, hidden=float(model.d_model), attention=float(model.attention_parameters),
