@@ -82,6 +82,8 @@ class System(BaseModel):
     """Gbit/s per node and direction."""
     topology: str = ""
     country: str = ""
+    devices_per_gpu: int = Field(default=1, ge=1)
+    """Devices that one billed accelerator shows: 2 where a module has two dies."""
     pue: float = Field(default=1.2, ge=1)
     """Facility power over IT power."""
     confidence: str = "high"
