@@ -141,8 +141,8 @@ def _print_training(answer: "TrainingAnswer") -> None:
 
     best, hours, days = answer.layout, answer.gpu_hours, answer.days
     say(
-        f"{answer.model} ({format_count(answer.parameters)} parameters), {format_count(answer.question.num_tokens)} tokens, "
-        f"{answer.question.recipe}, on {answer.system}: {answer.num_devices:,} × {answer.accelerator}"
+        f"{answer.model} ({format_count(answer.parameters)} parameters), {format_count(answer.question.num_tokens)} "
+        f"tokens, {answer.question.recipe}, on {answer.system}: {answer.num_devices:,} × {answer.accelerator}"
     )
     say(f"  {days.value:.1f} days ({days.low:.1f} to {days.high:.1f}), {hours.value:,.0f} GPU-hours")
     say(f"  8 in 10 such predictions: {hours.low:,.0f} to {hours.high:,.0f} GPU-hours")
@@ -160,8 +160,8 @@ def _print_training(answer: "TrainingAnswer") -> None:
     g = answer.goodput
     every = format_duration(g.checkpoint_interval_s) if g.checkpoint_interval_s else "never"
     say(
-        f"  {g.interruptions_per_day:.2f} interruptions a day; checkpoint every {every}; {g.share:.1%} of the time useful; "
-        f"{g.num_spares} spare nodes"
+        f"  {g.interruptions_per_day:.2f} interruptions a day; checkpoint every {every}; {g.share:.1%} of the time "
+        f"useful; {g.num_spares} spare nodes"
     )
     _print_layouts([best, *answer.next_layouts])
     rows = [
@@ -172,7 +172,8 @@ def _print_training(answer: "TrainingAnswer") -> None:
     table("If it had", ("change", "speed"), [(s.change, f"× {s.speed:.2f}") for s in answer.sensitivities], right=(1,))
     for misfit in answer.misfits:
         say(
-            f"Does not fit: {misfit.layout} needs {misfit.needs_gib:.0f} GiB of {misfit.has_gib:.0f} ({misfit.largest})."
+            f"Does not fit: {misfit.layout} needs {misfit.needs_gib:.0f} GiB of {misfit.has_gib:.0f} "
+            f"({misfit.largest})."
         )
     for note in answer.notes:
         say(note)
@@ -189,8 +190,8 @@ def _print_layouts(layouts: "list[LayoutAnswer]") -> None:
 def _print_serving(answer: "ServingAnswer") -> None:
     say(f"{answer.model} on {answer.system}: {answer.devices_per_replica} × {answer.accelerator} a replica")
     say(
-        f"  {answer.batch} sequences of {answer.context:,} tokens at once; {answer.tokens_per_s_per_device:,.0f} tokens/s per "
-        f"device, {answer.tokens_per_s_per_user:.0f} for each user; bound by {answer.bound_by}"
+        f"  {answer.batch} sequences of {answer.context:,} tokens at once; {answer.tokens_per_s_per_device:,.0f} "
+        f"tokens/s per device, {answer.tokens_per_s_per_user:.0f} for each user; bound by {answer.bound_by}"
     )
     carbon = f", {answer.tco2e:,.2f} t CO2e" if answer.tco2e is not None else ""
     cost = f", EUR {answer.eur:,.0f}" if answer.eur is not None else ""

@@ -16,8 +16,8 @@ def application_text(answer: TrainingAnswer) -> str:
         "### Work",
         "",
         f"Recipe: {question.recipe}. Model: {answer.model}, {format_count(answer.parameters)} parameters, of which "
-        f"{format_count(answer.active_parameters)} take part in each token. {format_count(question.num_tokens)} tokens in "
-        f"sequences of {answer.sequence:,}; {format_count(answer.batch_tokens)} tokens a step; precision "
+        f"{format_count(answer.active_parameters)} take part in each token. {format_count(question.num_tokens)} tokens "
+        f"in sequences of {answer.sequence:,}; {format_count(answer.batch_tokens)} tokens a step; precision "
         f"{question.precision}. This is {answer.model_flops:.3g} FLOPs of model arithmetic.",
         "",
         "### Resources asked for",
@@ -28,8 +28,8 @@ def application_text(answer: TrainingAnswer) -> str:
         f"- Duration: {answer.days.value:.1f} days ({answer.days.low:.1f} to {answer.days.high:.1f})",
         f"- Energy: {answer.energy_mwh:,.1f} MWh"
         + (f", {answer.tco2e:,.1f} t CO2e" if answer.tco2e is not None else ""),
-        f"- Published runs took {answer.whole_run_factor:.2f} times their healthy steps from first to last day; with the "
-        f"same share for evaluation and pauses, {answer.gpu_hours.value * answer.whole_run_factor:,.0f} GPU-hours.",
+        f"- Published runs took {answer.whole_run_factor:.2f} times their healthy steps from first to last day; with "
+        f"the same share for evaluation and pauses, {answer.gpu_hours.value * answer.whole_run_factor:,.0f} GPU-hours.",
         "",
         "### Layout and efficiency",
         "",
@@ -58,8 +58,8 @@ def application_text(answer: TrainingAnswer) -> str:
             for m in answer.misfits
         ),
         "",
-        f"Method: closed form over all layouts, calibrated on {answer.calibrated_on}; the interval comes from runs left out "
-        "of the calibration.",
+        f"Method: closed form over all layouts, calibrated on {answer.calibrated_on}; the interval comes from runs "
+        "left out of the calibration.",
         "",
     ]
     return "\n".join(lines)

@@ -88,7 +88,7 @@ class LayoutAnswer(BaseModel):
         parts = [f"{name}{size}" for name, size in named if size > 1]
         if self.interleaved > 1:
             parts.append(f"×{self.interleaved}")
-        recompute = "" if self.recompute == "none" else f", {self.recompute} recomputation"
+        recompute = "" if self.recompute == "no" else f", {self.recompute} recomputation"
         return " ".join([*parts, f"DP{self.data}"]) + f", ZeRO-{self.zero}, micro-batch {self.micro_batch}{recompute}"
 
 

@@ -297,7 +297,7 @@ def combine(
     again = layer.recompute_s
     if recompute == 3 and beside + act > rates.capacity:
         least = layer.least_bytes * max(whole, 1.0) * flight
-        recomputed = min(1.0, (beside + act - rates.capacity) / max(1.0, act - least))
+        recomputed = min(1.0, (beside + act - 0.999999 * rates.capacity) / max(1.0, act - least))
         act += recomputed * (least - act)
         again = recomputed * layer.again_s
     one += again

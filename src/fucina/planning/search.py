@@ -83,7 +83,7 @@ def space_for(model: Model, *, rates: Rates, devices: int, batch: int, **fixed: 
         "vp": [v for v in range(1, 17) if layers % v == 0 or (layers + 2) % v == 0],
         "zero": [1, 2, 3],
         "mbs": [m for m in powers if m <= min(64, batch)],
-        "recompute": [0, 1, 2, 3],
+        "recompute": [kernel.SELECTIVE, kernel.PARTIAL],  # partial is none where all fits, full where nothing else does
         "shard": [0],
         "sp": [1],
     }
@@ -110,7 +110,7 @@ def search(
     run: Any = importlib.import_module("fucina.planning.compiled").scan if use_compiled else _plain
     evaluated, fitting, least = run(shape, work, rates, space, float(devices), found)
     kept = found[np.isfinite(found[:, 0])]
-    layouts = [Layout(*(int(value) for value in row[2:12]), bool(row[12])) for row in kept]
+    layouts = [Layout._make([*(int(value) for value in row[2:12]), bool(row[12])]) for row in kept]
     return Found(layouts, [float(value) for value in kept[:, 0]], int(evaluated), int(fitting), float(least))
 
 

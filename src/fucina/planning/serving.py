@@ -1,7 +1,7 @@
 """Writing tokens with a model: memory decides how many sequences at once, bandwidth how fast each goes.
 
-Each new token reads all active weights once for the whole batch and the keys and values of its own sequence (Pope et al.
-2022, arXiv 2211.05102). Not calibrated: no published serving run was at hand.
+Each new token reads all active weights once for the whole batch and the keys and values of its own sequence
+(Pope et al. 2022, arXiv 2211.05102). Not calibrated: no published serving run was at hand.
 """
 
 from fucina.planning.ask import ServingAnswer, TrainingQuestion
@@ -48,7 +48,8 @@ def plan_serving(question: TrainingQuestion) -> ServingAnswer:
     bound = "reading weights, keys and values" if read_s >= count_s else "matrix products"
     return ServingAnswer(
         question=question, model=task.model.name, system=task.system.id, accelerator=task.accelerator.id,
-        devices_per_replica=devices, batch=batch, context=task.sequence, tokens_per_s_per_device=batch / step_s / devices,
+        devices_per_replica=devices, batch=batch, context=task.sequence,
+        tokens_per_s_per_device=batch / step_s / devices,
         tokens_per_s_per_user=1 / step_s, gpu_hours=hours, energy_mwh=energy_mwh,
         tco2e=None if carbon is None else energy_mwh * carbon / 1e3,
         eur=None if price is None and question.eur_per_kwh is None

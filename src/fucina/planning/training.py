@@ -1,7 +1,6 @@
 """Answers what a training run takes: every layout, the best, what bounds it, and how sure that is."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from fucina.errors import BadInput
@@ -15,7 +14,7 @@ from fucina.planning.ask import (
     TrainingAnswer,
     TrainingQuestion,
 )
-from fucina.planning.kernel import Cost, Rates, Shape, Space, Work
+from fucina.planning.kernel import PARTIAL, Cost, Rates, Shape, Space, Work
 from fucina.planning.machines import Accelerator, System, carbon_g_per_kwh, find_accelerator, find_system
 from fucina.planning.models import Model, find_model
 from fucina.planning.rates import calibration, fitted, rates
@@ -23,7 +22,7 @@ from fucina.planning.reliability import Goodput, goodput
 from fucina.planning.score import quantile
 from fucina.planning.search import Engine, Found, Layout, cost_of, search, shape_of, size_of, space_for
 
-MODES = ("none", "selective", "full", "partial")
+MODES = ("no", "selective", "full")
 PARTS = {
     "matrix_s": "matrix products", "attention_s": "attention", "memory_s": "elementwise work in memory",
     "launch_s": "host and start-up of operations", "recompute_s": "recomputation", "tp_s": "tensor-parallel exchange",
@@ -37,6 +36,8 @@ ACCELERATORS_PER_FAILURE_NODE = 8
 MANY_LAYOUTS = 400_000
 """Combinations of all searches of an answer from which compiling pays."""
 LARGEST_JOB = 131_072
+USUAL_MFU = 0.35
+"""Where the search for the number of devices begins."""
 
 
 class FitsNowhere(BadInput):
@@ -73,7 +74,7 @@ def plan_training(question: TrainingQuestion, *, engine: Engine = "auto") -> Tra
     Raises UnknownModel, BadModel, UnknownSystem, UnknownAccelerator, NoPrecision, BadQuestion, FitsNowhere.
     """
     task = look_up(question, engine=engine)
-    counts = list(device_counts(task))
+    counts = device_counts(task)
     if engine == "auto":
         spaces = sum(size_of(_space(task, count)) for count in counts) * 2
         task = task._replace(engine="compiled" if spaces > MANY_LAYOUTS else "plain")
@@ -125,23 +126,27 @@ def _check(question: TrainingQuestion, system: System) -> None:
 
 
 def _usual_batch(recipe: Recipe, model: Model, sequence: int) -> int:
-    """Tokens a step as published runs had them: 0.5 M below 1 B parameters, 2 M below 5 B, 4 M below 200 B, else 16 M."""
+    """Tokens a step as published runs had them: 0.5 M below 1 B parameters, 2 M below 5 B, 4 M below 200 B."""
     if recipe not in (Recipe.PRETRAIN, Recipe.CONTINUED):
         return 128 * sequence
     size = model.num_parameters
     return 500_000 if size < 1e9 else 2_000_000 if size < 5e9 else 4_000_000 if size < 200e9 else 16_000_000
 
 
-def device_counts(task: Task) -> Iterator[int]:
-    """Numbers of devices to try: the wanted one, or whole nodes in powers of two."""
+def device_counts(task: Task) -> list[int]:
+    """Numbers of devices to try: the wanted one, or whole nodes in powers of two about what should be in time."""
     if task.question.num_devices:
-        yield task.question.num_devices
-        return
-    most = task.system.nodes * task.system.per_node or LARGEST_JOB
-    count = task.system.per_node
-    while count <= min(most, task.batch * 64, LARGEST_JOB):
-        yield count
-        count *= 2
+        return [task.question.num_devices]
+    most = min(task.system.nodes * task.system.per_node or LARGEST_JOB, LARGEST_JOB)
+    counts = [task.system.per_node]
+    while counts[-1] * 2 <= most:
+        counts.append(counts[-1] * 2)
+    flops = task.model.flops_per_token(task.sequence) * task.question.num_tokens
+    guess = flops / (task.accelerator.peak_16 * USUAL_MFU * task.question.days * 86_400)
+    state = 16.0 * task.model.num_parameters / task.rates.capacity
+    near = max(guess, state * task.work.trained)
+    middle = next((place for place, count in enumerate(counts) if count >= near), len(counts) - 1)
+    return counts[max(0, middle - 3) : middle + 5]
 
 
 def _space(task: Task, devices: int) -> Space:
@@ -167,8 +172,8 @@ def _nowhere(task: Task, devices: int, found: Found) -> FitsNowhere:
         )
     return FitsNowhere(
         f"{task.model.name} with {task.model.num_parameters / 1e9:.3g} B parameters fits nowhere on {devices:,} × "
-        f"{task.accelerator.id}: the leanest of {found.evaluated:,} layouts needs {found.least_bytes / 2**30:.1f} GiB per "
-        f"device, which has {has / 2**30:.1f}.",
+        f"{task.accelerator.id}: the leanest of {found.evaluated:,} layouts needs {found.least_bytes / 2**30:.1f} GiB "
+        f"per device, which has {has / 2**30:.1f}.",
         hint=f"Take about {math.ceil(devices * found.least_bytes / has):,} devices or more, shorter sequences, "
         "--recipe lora, or accelerators with more memory.",
     )
@@ -209,8 +214,9 @@ def describe(task: Task, layout: Layout) -> LayoutAnswer:
     mfu = _mfu(task, cost, layout.devices)
     return LayoutAnswer(
         tensor=layout.tp, context=layout.cp, expert=layout.ep, pipeline=layout.pp, interleaved=layout.vp,
-        data=layout.dp, shard=layout.shard, zero=layout.zero, micro_batch=layout.mbs, recompute=MODES[layout.recompute],
-        recomputed_share=cost.recomputed, devices=layout.devices, step_s=cost.step_s,
+        data=layout.dp, shard=layout.shard, zero=layout.zero, micro_batch=layout.mbs,
+        recompute=_mode(layout, cost.recomputed), recomputed_share=cost.recomputed, devices=layout.devices,
+        step_s=cost.step_s,
         tokens_per_s_per_device=task.batch * task.sequence / cost.step_s / layout.devices, mfu=mfu,
         hfu=mfu * (1 + cost.recomputed / 3), days=_days(task, cost.step_s), memory_gib=cost.memory_bytes / gib,
         memory_parts_gib={
@@ -219,6 +225,12 @@ def describe(task: Task, layout: Layout) -> LayoutAnswer:
         },
         time_parts={words: getattr(cost, name) / cost.step_s for name, words in PARTS.items()},
     )  # fmt: skip
+
+
+def _mode(layout: Layout, recomputed: float) -> str:
+    if layout.recompute != PARTIAL:
+        return MODES[layout.recompute]
+    return "no" if recomputed == 0 else "full" if recomputed == 1 else f"{recomputed:.0%}"
 
 
 def distinct(task: Task, layouts: list[Layout]) -> list[LayoutAnswer]:
