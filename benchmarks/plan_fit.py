@@ -1,8 +1,8 @@
-"""Fits the planner's constants to published runs: `python benchmarks/plan_fit.py RUNS.yaml`.
+"""Fits the planner's constants to published runs: `python benchmarks/plan_fit.py [RUNS.yaml]`.
 
 Configuration families (publication, model, accelerator) are dealt to two halves; constants fitted on one half are scored
-on the other. Writes `src/fucina/planning/constants.yaml`, which also holds the fit on all rows, and with `--table` the
-table of residuals. Same input, same output: the only chance is in the split, which comes from digests of the names.
+on the other. Writes `src/fucina/planning/constants.yaml`, which also holds the fit on all rows; `plan_table.py` then
+writes the table of residuals into the docs. Same input, same output: the only chance is in the split, which comes from digests of the names.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from fucina.planning.score import Prediction, find_layout, predict, question, su
 from fucina.planning.search import Layout, cost_of
 
 OUT = Path(__file__).parent.parent / "src" / "fucina" / "planning" / "constants.yaml"
+RUNS = Path(__file__).parent / "published-runs.yaml"
 SPLIT_SEED = 20261120
 PRIOR = Constants()
 PRIOR_SPREAD = 0.3
@@ -123,7 +124,7 @@ def print_errors(title: str, rows: Sequence[Prediction]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("runs", type=Path)
+    parser.add_argument("runs", type=Path, nargs="?", default=RUNS)
     parser.add_argument("--sources", action="store_true", help="Also leave each publication out in turn.")
     parser.add_argument("--rows", action="store_true", help="Print every row that was left out.")
     given = parser.parse_args()

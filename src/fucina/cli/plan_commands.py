@@ -136,6 +136,10 @@ def _write(path: Path, text: str) -> None:
         ) from error
 
 
+def _hours(hours: float) -> str:
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.3g}"
+
+
 def _print_training(answer: "TrainingAnswer") -> None:
     from fucina.units import format_count, format_duration
 
@@ -144,15 +148,18 @@ def _print_training(answer: "TrainingAnswer") -> None:
         f"{answer.model} ({format_count(answer.parameters)} parameters), {format_count(answer.question.num_tokens)} "
         f"tokens, {answer.question.recipe}, on {answer.system}: {answer.num_devices:,} × {answer.accelerator}"
     )
-    say(f"  {days.value:.1f} days ({days.low:.1f} to {days.high:.1f}), {hours.value:,.0f} GPU-hours")
-    say(f"  8 in 10 such predictions: {hours.low:,.0f} to {hours.high:,.0f} GPU-hours")
+    span = [
+        format_duration(value * 86_400) if value < 2 else f"{value:.1f} days" for value in days.model_dump().values()
+    ]
+    say(f"  {span[1]}, {_hours(hours.value)} GPU-hours")
+    say(f"  8 in 10 such predictions: {span[0]} to {span[2]}, {_hours(hours.low)} to {_hours(hours.high)} GPU-hours")
     say(
-        f"  with evaluation and pauses as in published runs: {hours.value * answer.whole_run_factor:,.0f} GPU-hours "
+        f"  with evaluation and pauses as in published runs: {_hours(hours.value * answer.whole_run_factor)} GPU-hours "
         f"(× {answer.whole_run_factor:.2f})"
     )
-    carbon = f", {answer.tco2e:,.1f} t CO2e" if answer.tco2e is not None else ""
+    carbon = f", {answer.tco2e:,.4g} t CO2e" if answer.tco2e is not None else ""
     cost = f", EUR {answer.eur:,.0f}" if answer.eur is not None else ""
-    say(f"  {answer.energy_mwh:,.1f} MWh{carbon}{cost}")
+    say(f"  {answer.energy_mwh:,.4g} MWh{carbon}{cost}")
     say(
         f"  {best.tokens_per_s_per_device:,.0f} tokens/s per device, MFU {best.mfu:.1%}, HFU {best.hfu:.1%}, "
         f"step {format_duration(best.step_s)} of {format_count(answer.batch_tokens)} tokens; {answer.bound_by}"
@@ -165,7 +172,7 @@ def _print_training(answer: "TrainingAnswer") -> None:
     )
     _print_layouts([best, *answer.next_layouts])
     rows = [
-        (f"{s.devices:,}", f"{s.days:.1f}", f"{s.gpu_hours:,.0f}", f"{s.mfu:.1%}", f"{s.goodput:.1%}")
+        (f"{s.devices:,}", f"{s.days:.3g}", _hours(s.gpu_hours), f"{s.mfu:.1%}", f"{s.goodput:.1%}")
         for s in answer.scales
     ]
     table("Other sizes", ("devices", "days", "GPU-hours", "MFU", "useful"), rows, right=(0, 1, 2, 3, 4))
@@ -181,7 +188,7 @@ def _print_training(answer: "TrainingAnswer") -> None:
 
 def _print_layouts(layouts: "list[LayoutAnswer]") -> None:
     rows = [
-        (layout.words, f"{layout.step_s:.2f}", f"{layout.mfu:.1%}", f"{layout.memory_gib:.0f}", f"{layout.days:.1f}")
+        (layout.words, f"{layout.step_s:.2f}", f"{layout.mfu:.1%}", f"{layout.memory_gib:.0f}", f"{layout.days:.3g}")
         for layout in layouts
     ]
     table("Layouts", ("layout", "step, s", "MFU", "memory, GiB", "days"), rows, right=(1, 2, 3, 4))
@@ -193,9 +200,9 @@ def _print_serving(answer: "ServingAnswer") -> None:
         f"  {answer.batch} sequences of {answer.context:,} tokens at once; {answer.tokens_per_s_per_device:,.0f} "
         f"tokens/s per device, {answer.tokens_per_s_per_user:.0f} for each user; bound by {answer.bound_by}"
     )
-    carbon = f", {answer.tco2e:,.2f} t CO2e" if answer.tco2e is not None else ""
+    carbon = f", {answer.tco2e:,.4g} t CO2e" if answer.tco2e is not None else ""
     cost = f", EUR {answer.eur:,.0f}" if answer.eur is not None else ""
-    say(f"  {answer.gpu_hours:,.1f} GPU-hours, {answer.energy_mwh:,.2f} MWh{carbon}{cost}")
+    say(f"  {_hours(answer.gpu_hours)} GPU-hours, {answer.energy_mwh:,.4g} MWh{carbon}{cost}")
     for note in answer.notes:
         say(note)
 

@@ -26,7 +26,6 @@ def launch_settings(answer: TrainingAnswer) -> dict[str, Any]:
         },
         "fsdp": {
             "mesh": {"replicate": replicas, "shard": layout.data * layout.context // replicas},
-            "split": layout.zero >= 1,
             "reshard_after_forward": layout.zero == 3,
             "reduce_dtype": "float32",
             "param_dtype": "bfloat16",

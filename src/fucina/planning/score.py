@@ -103,13 +103,15 @@ def question(run: PublishedRun, constants: Constants) -> Question:
 def find_layout(run: PublishedRun, asked: Question, *, engine: Engine = "auto") -> Found:
     """The layout that a row states, or the fastest of those that it leaves open."""
     stated = run.asked
-    fixed: dict[str, int | bool | None] = {
+    fixed: dict[str, int | bool | list[int] | None] = {
         "tp": stated.tp, "pp": stated.pp, "mbs": stated.mbs, "recompute": stated.recompute, "shard": stated.shard,
         "cp": stated.cp or 1, "zero": 1 if stated.zero is None else stated.zero,
         "sp": True if stated.sp is None else stated.sp, "ep": stated.ep if run.model.experts else 1,
         "vp": 1 if stated.pp == 1 else stated.vp,
     }  # fmt: skip
-    space = space_for(run.model, rates=asked.rates, devices=run.num_devices, batch=asked.batch, **fixed)
+    space = space_for(
+        run.model, rates=asked.rates, devices=run.num_devices, batch=asked.batch, sequence=run.sequence, **fixed
+    )
     return search(asked.shape, asked.work, asked.rates, space, devices=run.num_devices, keep=1, engine=engine)
 
 

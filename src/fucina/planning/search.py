@@ -67,15 +67,17 @@ def shape_of(model: Model, *, sequence: int) -> Shape:
     )  # fmt: skip
 
 
-def space_for(model: Model, *, rates: Rates, devices: int, batch: int, **fixed: int | bool | None) -> Space:
-    """Every choice that a model and a machine allow; a fixed dimension keeps its one value."""
+def space_for(
+    model: Model, *, rates: Rates, devices: int, batch: int, sequence: int, **fixed: int | bool | list[int] | None
+) -> Space:
+    """Every choice that a model and a machine allow; a fixed dimension keeps what it is given."""
     domain = max(1, int(rates.domain))
     powers = [2**i for i in range(18)]
     layers = model.num_layers
     e = model.experts
     choices: dict[str, list[int]] = {
         "tp": [t for t in powers if t <= min(domain, devices) and model.num_heads % t == 0 and model.d_ff % t == 0],
-        "cp": [c for c in powers if c <= min(64, devices) and model.max_sequence // c >= 1024] or [1],
+        "cp": [c for c in powers if c <= min(64, devices) and sequence // c >= 1024] or [1],
         "ep": [x for x in powers if e is None and x == 1 or e is not None and e.num_routed % x == 0 and x <= devices],
         "pp": [
             p for p in range(1, min(layers, devices) + 1) if layers % p == 0 or (layers + 2) % p == 0 or p in powers
@@ -90,7 +92,9 @@ def space_for(model: Model, *, rates: Rates, devices: int, batch: int, **fixed: 
     arrays = {}
     for name, values in choices.items():
         wanted = fixed.get(name)
-        arrays[name] = np.array([wanted] if wanted is not None else values, dtype=np.float64)
+        if wanted is not None:
+            values = wanted if isinstance(wanted, list) else [int(wanted)]
+        arrays[name] = np.array(values, dtype=np.float64)
     return Space(**arrays)
 
 

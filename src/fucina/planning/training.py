@@ -52,6 +52,12 @@ class BadQuestion(BadInput):
     code = "bad_question"
 
 
+class NeverEnds(BadInput):
+    """Interruptions come faster than the job can be brought back."""
+
+    code = "never_ends"
+
+
 class Task(NamedTuple):
     """A question with everything looked up."""
 
@@ -71,7 +77,8 @@ class Task(NamedTuple):
 def plan_training(question: TrainingQuestion, *, engine: Engine = "auto") -> TrainingAnswer:
     """What a training run takes.
 
-    Raises UnknownModel, BadModel, UnknownSystem, UnknownAccelerator, NoPrecision, BadQuestion, FitsNowhere.
+    Raises UnknownModel, BadModel, UnknownSystem, UnknownAccelerator, NoPrecision, BadQuestion, FitsNowhere,
+    NeverEnds.
     """
     task = look_up(question, engine=engine)
     counts = device_counts(task)
@@ -95,6 +102,11 @@ def look_up(question: TrainingQuestion, *, engine: Engine = "auto") -> Task:
     accelerator = find_accelerator(system.accelerator)
     _check(question, system)
     sequence = question.sequence or min(model.max_sequence, 8192)
+    if question.batch_tokens is not None and question.batch_tokens < sequence:
+        raise BadQuestion(
+            f"A step of {question.batch_tokens:,} tokens is less than one sequence of {sequence:,}.",
+            hint="Give a larger --batch or a shorter --sequence.",
+        )
     usual = _usual_batch(question.recipe, model, sequence) / sequence
     batch = question.batch_tokens // sequence if question.batch_tokens else 2 ** max(0, round(math.log2(usual)))
     batch = max(1, batch)
@@ -150,10 +162,10 @@ def device_counts(task: Task) -> list[int]:
 
 
 def _space(task: Task, devices: int) -> Space:
-    fixed: dict[str, int | bool | None] = {}
+    fixed: dict[str, int | bool | list[int] | None] = {}
     if task.question.fsdp_only:
-        fixed = {"tp": 1, "cp": 1, "ep": 1, "pp": 1, "vp": 1}
-    return space_for(task.model, rates=task.rates, devices=devices, batch=task.batch, **fixed)
+        fixed = {"tp": 1, "cp": 1, "ep": 1, "pp": 1, "vp": 1, "zero": [2, 3]}
+    return space_for(task.model, rates=task.rates, devices=devices, batch=task.batch, sequence=task.sequence, **fixed)
 
 
 def _search(task: Task, devices: int, *, keep: int, reached: Rates | None = None) -> Found:
@@ -185,15 +197,24 @@ def _days(task: Task, step_s: float) -> float:
 
 
 def reliability_of(task: Task, devices: int) -> Goodput:
-    """Interruptions of a job on that many devices."""
+    """Interruptions of a job on that many devices.
+
+    Raises NeverEnds.
+    """
     gpus = devices / task.system.devices_per_gpu
-    return goodput(max(1, math.ceil(gpus / ACCELERATORS_PER_FAILURE_NODE)), resilience=task.question.resilience)
+    found = goodput(max(1, math.ceil(gpus / ACCELERATORS_PER_FAILURE_NODE)), resilience=task.question.resilience)
+    if found.share < 1e-6:
+        raise NeverEnds(
+            f"On {devices:,} devices an interruption comes every {found.mttf_s or 0:.3g} s; the job never gets on.",
+            hint="Take fewer devices, a shorter --restart, or a lower --failures.",
+        )
+    return found
 
 
 def _scale(task: Task, count: int, found: Found) -> Scale:
     layout = found.layouts[0]
     share = reliability_of(task, layout.devices).share
-    days = _days(task, found.step_s[0]) / share if share > 0 else math.inf
+    days = _days(task, found.step_s[0]) / share
     cost = cost_of(task.shape, task.work, task.rates, layout)
     return Scale(
         devices=count, days=days, gpu_hours=days * 24 * count / task.system.devices_per_gpu,
@@ -252,7 +273,7 @@ def _answer(task: Task, devices: int, found: Found, scales: list[Scale]) -> Trai
     kinds = distinct(task, found.layouts)
     best = kinds[0]
     useful = reliability_of(task, devices)
-    days = _interval(task, best.days / useful.share if useful.share > 0 else math.inf)
+    days = _interval(task, best.days / useful.share)
     hours = devices * 24 / task.system.devices_per_gpu
     energy_mwh = days.value * 24 * devices * task.accelerator.power_w * task.system.pue / 1e6
     carbon = question.g_per_kwh if question.g_per_kwh is not None else carbon_g_per_kwh(task.system.country)
