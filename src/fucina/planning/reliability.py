@@ -61,14 +61,14 @@ class Goodput(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     num_nodes: int
-    mttf_s: float
-    """Mean time between interruptions; infinite (None in JSON) where nothing fails."""
+    mttf_s: float | None
+    """Mean time between interruptions; None where nothing fails."""
     interruptions_per_day: float
-    checkpoint_interval_s: float
+    checkpoint_interval_s: float | None
     """The best work between two checkpoints by the exact renewal form."""
-    daly_interval_s: float
+    daly_interval_s: float | None
     """Daly's estimate of the same (2006, equation 37), a cross-check."""
-    young_interval_s: float
+    young_interval_s: float | None
     """Young's first-order estimate, which breaks down where interruptions come nearly as fast as restarts."""
     share: float
     """Useful share of the wall time."""
@@ -160,11 +160,11 @@ def goodput(num_nodes: int, *, resilience: Resilience) -> Goodput:
     restarts = min(rest, 1 - share / without_restart) if without_restart > 0 else rest
     return Goodput(
         num_nodes=num_nodes,
-        mttf_s=mttf,
+        mttf_s=None if math.isinf(mttf) else mttf,
         interruptions_per_day=0.0 if math.isinf(mttf) else DAY_S / mttf,
-        checkpoint_interval_s=interval,
-        daly_interval_s=math.inf if math.isinf(mttf) else daly_interval_s(mttf, checkpoint_stall_s=stall),
-        young_interval_s=math.inf if math.isinf(mttf) else math.sqrt(2 * stall * mttf),
+        checkpoint_interval_s=None if math.isinf(interval) else interval,
+        daly_interval_s=None if math.isinf(mttf) else daly_interval_s(mttf, checkpoint_stall_s=stall),
+        young_interval_s=None if math.isinf(mttf) else math.sqrt(2 * stall * mttf),
         share=share,
         lost_to_checkpoints=checkpoints,
         lost_to_rework=max(0.0, rest - restarts),
