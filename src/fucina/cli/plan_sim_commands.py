@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from fucina.planning.simulate.scenario import Result
 
 SaveOption = Annotated[Path | None, typer.Option("--save", help="Keep the result as JSON, for `fucina plan compare`.")]
-FileArgument = Annotated[Path | None, typer.Argument(help="A scenario (YAML); without one, the example that is shipped.")]
+FileArgument = Annotated[
+    Path | None, typer.Argument(help="A scenario (YAML); without one, the example that is shipped.")
+]
 
 
 @app.command()
 def replay(
     trace: Annotated[Path, typer.Argument(help="SWF, sacct export or usage records; .gz too.")],
-    procs: Annotated[int | None, typer.Option(help="Processors, or accelerators, of the machine; else as the trace says.")] = None,
+    procs: Annotated[
+        int | None, typer.Option(help="Processors, or accelerators, of the machine; else as the trace says.")
+    ] = None,
     policy: Annotated[str, typer.Option(help="fcfs, easy or conservative.")] = "easy",
     plain: Annotated[bool, typer.Option("--plain", help="Without compiled code; slower, the same result.")] = False,
     form: FormatOption = Format.TEXT,
@@ -70,7 +74,10 @@ def cluster(
                 watch=lambda trial: tell(f"{trial.num_gpus:,} accelerators: {trial.p95_wait_s:,.0f} s"),
             )  # fmt: skip
         if not show(answer, form):
-            rows = [(f"{t.num_nodes:,}", f"{t.num_gpus:,}", f"{t.p95_wait_s:,.0f}", "yes" if t.meets else "no") for t in answer.trials]
+            rows = [
+                (f"{t.num_nodes:,}", f"{t.num_gpus:,}", f"{t.p95_wait_s:,.0f}", "yes" if t.meets else "no")
+                for t in answer.trials
+            ]
             table("Sizes tried", ("nodes", "accelerators", "p95 wait, s", "enough"), rows, right=(0, 1, 2))
             say(f"{answer.num_gpus:,} accelerators ({answer.num_nodes:,} nodes) of {answer.pool} keep the p95 wait of "
                 f"{job_class} at {answer.p95_wait_s:,.0f} s, with {p95_wait_s:,.0f} s allowed.")  # fmt: skip
@@ -185,10 +192,15 @@ def _tell(result: "Result", save: Path | None, form: Format) -> None:
         return
     for kind, names in _SHOWN.items():
         parts = {p: v for p, v in result.parts.items() if p.startswith(kind)}
-        rows = [(part, *(_cell(values[n].mean) + _half(values[n]) if n in values else "–" for n in names)) for part, values in parts.items()]
+        rows = [
+            (part, *(_cell(values[n].mean) + _half(values[n]) if n in values else "–" for n in names))
+            for part, values in parts.items()
+        ]
         table(result.scenario.name, (kind, *(n.replace("_", " ") for n in names)), rows, right=range(1, len(names) + 1))
         out.print()
-    say(f"{result.num_jobs:,} jobs in {result.scenario.replications} repetitions, {result.wall_s:.1f} s. ± is half of a 95 % interval.")
+    say(
+        f"{result.num_jobs:,} jobs in {result.scenario.replications} repetitions, {result.wall_s:.1f} s. ± is half of a 95 % interval."
+    )
 
 
 _SHOWN = {
@@ -214,9 +226,53 @@ def _beside(one: "Result", other: "Result") -> None:
 
     wanted = {name for names in _SHOWN.values() for name in names}
     rows = [
-        (c.part, c.name.replace("_", " "), _cell(c.before), _cell(c.after), _cell(c.change), {True: "yes", False: "no", None: ""}[c.distinct])
+        (
+            c.part,
+            c.name.replace("_", " "),
+            _cell(c.before),
+            _cell(c.after),
+            _cell(c.change),
+            {True: "yes", False: "no", None: ""}[c.distinct],
+        )
         for c in changes(one, other)
         if c.name in wanted
     ]
     heads = ("part", "", one.scenario.name, other.scenario.name, "change", "beyond chance")
     table(f"{one.scenario.name} beside {other.scenario.name}", heads, rows, right=(2, 3, 4))
+
+
+@app.command()
+def gigafactory(
+    question_file: Annotated[Path | None, typer.Argument(help="A question (YAML); without one, the example.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write the board's report as a PDF.")] = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Choose sites and accelerators for a gigafactory under caps of power, and say what failures cost it."""
+    with speaking(form):
+        _check_extra()
+        from datetime import UTC, datetime
+
+        from fucina.errors import BadInput
+        from fucina.planning.simulate.report import write_report
+        from fucina.planning.simulate.siting import load_question, plan
+
+        found = plan(load_question(question_file))
+        if report is not None:
+            try:
+                report.write_bytes(write_report(found, made_at=datetime.now(UTC)))
+            except OSError as error:
+                raise BadInput(f"{report} cannot be written: {error}", hint="Choose another place.") from error
+        if show(found, form):
+            return
+        for siting in found.sitings:
+            rows = [(h.site, h.accelerator, f"{h.count:,}", f"{h.power_mw:,.1f}") for h in siting.holdings]
+            title = (f"{siting.aim}: {siting.cost_eur / 1e9:.2f} bn EUR, {siting.power_mw:,.0f} MW, {siting.carbon_t / 1000:,.0f} kt CO2e, "
+                     f"{siting.useful_eflops:,.0f} useful EFLOP/s")  # fmt: skip
+            table(title, ("site", "accelerator", "number", "MW"), rows, right=(2, 3))
+            out.print()
+        say(f"Goodput of one job over everything: {found.goodput.share:.1%}. For 90 %, each alone:")
+        rows = [(lever.name, f"{lever.now:.4g}", "not enough" if lever.needed is None else f"{lever.needed:.4g}", lever.unit)
+                for lever in found.levers]  # fmt: skip
+        table("", ("", "today", "needed", "unit"), rows, right=(1, 2))
+        if report is not None:
+            say(f"Report: {report}")

@@ -39,7 +39,9 @@ def read_sacct(path: Path) -> Trace:
     separator = "\x1f" if "\x1f" in lines[0] else "|"
     header = lines[0].rstrip(separator).split(separator)
     if missing := [name for name in _NEEDED if name not in header]:
-        raise BadTrace(f"{path}:1: the export has no {', '.join(missing)}.", hint=f"Ask sacct for {', '.join(_NEEDED)}.")
+        raise BadTrace(
+            f"{path}:1: the export has no {', '.join(missing)}.", hint=f"Ask sacct for {', '.join(_NEEDED)}."
+        )
     rows: list[Row] = []
     skipped: list[int] = []
     for number, line in enumerate(lines[1:], start=2):
@@ -48,7 +50,8 @@ def read_sacct(path: Path) -> Trace:
         cells = line.split(separator)
         if len(cells) < len(header):
             raise BadTrace(
-                f"{path}:{number}: {len(cells)} fields where the first line names {len(header)}.", hint="The line was cut."
+                f"{path}:{number}: {len(cells)} fields where the first line names {len(header)}.",
+                hint="The line was cut.",
             )
         job = dict(zip(header, cells, strict=False))
         if "." in job["JobID"]:
@@ -73,7 +76,9 @@ def _sacct_row(path: Path, number: int, job: dict[str, str]) -> Row | None:
         gpus = [int(count) for count in _GPUS.findall(tres)]
         size = max(gpus) if gpus else int(job.get("NCPUS") or job.get("ReqCPUS") or job.get("NNodes") or 0)
     except ValueError as error:
-        raise BadTrace(f"{path}:{number}: job {job['JobID'][:40]}: {error}", hint="Use the fields as sacct gives them.") from error
+        raise BadTrace(
+            f"{path}:{number}: job {job['JobID'][:40]}: {error}", hint="Use the fields as sacct gives them."
+        ) from error
     if run <= 0 or size <= 0:
         return None
     estimate = max(estimate, 1)
@@ -105,7 +110,9 @@ def read_usage(path: Path) -> Trace:
             skipped.append(number)
             continue
         run = max(1, round(record.wall_s))
-        rows.append((int(begun.timestamp()), run, run, record.num_gpus, number, record.account or record.user, record.partition))
+        rows.append(
+            (int(begun.timestamp()), run, run, record.num_gpus, number, record.account or record.user, record.partition)
+        )
     return _made(path, rows, skipped)
 
 
@@ -114,7 +121,11 @@ def _made(path: Path, rows: list[Row], skipped: list[int]) -> Trace:
         raise BadTrace(f"{path} has no job that ran.", hint="Widen the period of the export.")
     rows.sort(key=lambda row: (row[0], row[4]))  # exports are not always in the order of submission
     submit, run, estimate, size, line = (column([int(row[i]) for row in rows]) for i in range(5))
-    note = f"{len(skipped):,} jobs never ran, or lack a time or a size, and are left out; the first in line {skipped[0]:,}." if skipped else ""
+    note = (
+        f"{len(skipped):,} jobs never ran, or lack a time or a size, and are left out; the first in line {skipped[0]:,}."
+        if skipped
+        else ""
+    )
     return Trace(
         submit_s=submit - np.int64(rows[0][0]),
         run_s=run,

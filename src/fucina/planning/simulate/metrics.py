@@ -117,10 +117,7 @@ def combine(repetitions: list[dict[str, Values]]) -> dict[str, dict[str, Estimat
     """Means over repetitions with Student's 95 % confidence intervals."""
     first = repetitions[0]
     return {
-        part: {
-            name: estimate([r[part][name] for r in repetitions if name in r[part]])
-            for name in first[part]
-        }
+        part: {name: estimate([r[part][name] for r in repetitions if name in r[part]]) for name in first[part]}
         for part in first
     }
 

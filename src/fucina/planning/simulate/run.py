@@ -108,9 +108,7 @@ def simulate(
     """
     pools = tuple(pools)
     _check(table, pools, federation)
-    world = build(
-        table, pools=pools, scheduling=scheduling, federation=federation, happenings=happenings, seed=seed
-    )
+    world = build(table, pools=pools, scheduling=scheduling, federation=federation, happenings=happenings, seed=seed)
     while advance(world, SLICE):
         if watch is not None:
             watch(int(world.clock[state.ENDED]), len(table))
@@ -311,9 +309,7 @@ def _carbon_g(pool: Pool) -> float:
 
 def _closures(pools: tuple[Pool, ...], happenings: Happenings) -> Array:
     """Begins of maintenance by pool."""
-    begins = [
-        sorted(int(w.begins_day * DAY_S) for w in happenings.maintenance if w.pool == pool.id) for pool in pools
-    ]
+    begins = [sorted(int(w.begins_day * DAY_S) for w in happenings.maintenance if w.pool == pool.id) for pool in pools]
     closes = np.full((len(pools), max(1, *(len(b) for b in begins))), state.FAR, np.int64)
     for row, times in enumerate(begins):
         closes[row, : len(times)] = times
@@ -325,9 +321,7 @@ def _events(pools: tuple[Pool, ...], happenings: Happenings, *, horizon_s: int, 
     found: list[tuple[int, int, int]] = []
     for window in (*happenings.maintenance, *happenings.outages, *happenings.reservations):
         if window.pool not in numbers:
-            raise BadScenario(
-                f"There is no pool {window.pool!r}.", hint=f"There are: {', '.join(numbers)}."
-            )
+            raise BadScenario(f"There is no pool {window.pool!r}.", hint=f"There are: {', '.join(numbers)}.")
     for closing, kind in ((happenings.maintenance, state.CLOSE), (happenings.outages, state.CUT)):
         for window in closing:
             begin = int(window.begins_day * DAY_S)
@@ -348,9 +342,7 @@ def _events(pools: tuple[Pool, ...], happenings: Happenings, *, horizon_s: int, 
         found += failures(pool, first_node=int(first[number]), horizon_s=horizon_s, seed=seed + number)
     found.sort()
     columns = np.array(found, np.int64).reshape(-1, 3)
-    return state.table(
-        state.HAPPENING, len(found), time=columns[:, 0], kind=columns[:, 1], target=columns[:, 2]
-    )
+    return state.table(state.HAPPENING, len(found), time=columns[:, 0], kind=columns[:, 1], target=columns[:, 2])
 
 
 def failures(pool: Pool, *, first_node: int, horizon_s: int, seed: int) -> list[tuple[int, int, int]]:

@@ -203,9 +203,7 @@ def start_from_head(world: World, pool: int, now: int) -> None:
         job = pools.head[pool]
         after = jobs.link[job]
         if not may_start(world, job, pool, now, closes_at) and not (
-            world.rules.preempts
-            and world.qos.preempts[jobs.qos[job]]
-            and make_room(world, job, pool, now, closes_at)
+            world.rules.preempts and world.qos.preempts[jobs.qos[job]] and make_room(world, job, pool, now, closes_at)
         ):
             return
         pools.head[pool] = after

@@ -127,14 +127,14 @@ def _pool(pools: tuple[Pool, ...], pool_id: str) -> Pool:
 
 
 def _fewest(meets: Callable[[int], bool], *, low: int, first: int) -> int | None:
-    """The fewest nodes that do, within 2 %; None when none up to the largest growth does."""
+    """The fewest nodes that do, within 3 %; None when none up to the largest growth does."""
     high = first
     while not meets(high):
         if high >= first * MAX_GROWTH:
             return None
         low = high + 1
         high *= 2
-    while high - low > max(0, high // 50):
+    while high - low > max(0, high // 32):
         middle = (low + high) // 2
         if meets(middle):
             high = middle

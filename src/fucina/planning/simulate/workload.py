@@ -19,7 +19,9 @@ from fucina.planning.simulate.cluster import BadScenario, Pool
 from fucina.planning.simulate.run import DAY_S, JobTable
 from fucina.planning.simulate.state import Array
 
-POPULAR_S = np.array([5, 10, 15, 30, 60, 120, 180, 240, 360, 480, 720, 1080, 1440, 2160, 2880, 4320, 5760, 7200, 10080]) * 60
+POPULAR_S = (
+    np.array([5, 10, 15, 30, 60, 120, 180, 240, 360, 480, 720, 1080, 1440, 2160, 2880, 4320, 5760, 7200, 10080]) * 60
+)
 """Walltimes that people ask for, s."""
 MAX_JOBS = 20_000_000
 
@@ -98,7 +100,9 @@ def fit(name: str) -> Fit:
     known = profile(name)
     sizes, chances = _fit_sizes(known)
     ratio = known.gpu_s / known.jobs / (known.mean_gpus * known.mean_run_s)
-    growth = _bisect(lambda b: _mean(sizes ** (1 + b), chances) / (known.mean_gpus * _mean(sizes**b, chances)) - ratio, -1, 3)
+    growth = _bisect(
+        lambda b: _mean(sizes ** (1 + b), chances) / (known.mean_gpus * _mean(sizes**b, chances)) - ratio, -1, 3
+    )
     powers = sizes**growth
 
     def median_over(spread: float) -> float:
@@ -218,7 +222,9 @@ def _rate(entry: JobClass, num_gpus: float) -> float:
     return entry.load * num_gpus / _mean(sizes * np.maximum(mean, 1.0), chances)
 
 
-def _jobs_of(entry: JobClass, count: int, chance: np.random.Generator, days: float, daily_cycle: float) -> dict[str, Array]:
+def _jobs_of(
+    entry: JobClass, count: int, chance: np.random.Generator, days: float, daily_cycle: float
+) -> dict[str, Array]:
     sizes, chances, model = _limits(entry)
     gpus = chance.choice(sizes, count, p=chances)
     run = model.scale_s * entry.run_scale * gpus**model.growth * np.exp(model.spread * chance.standard_normal(count))
