@@ -1,4 +1,5 @@
-"""PDF from a typst template and data, with the fonts that typst carries: no browser, no network, the same bytes each time."""
+"""PDF from a typst template and data, with the fonts that typst carries: no browser, no network, the same bytes each
+time."""
 
 import json
 from datetime import datetime

@@ -13,6 +13,8 @@ from fucina.cli.plan_commands import app
 if TYPE_CHECKING:
     from fucina.planning.simulate.scenario import Result
 
+__all__ = ["app"]
+
 SaveOption = Annotated[Path | None, typer.Option("--save", help="Keep the result as JSON, for `fucina plan compare`.")]
 FileArgument = Annotated[
     Path | None, typer.Argument(help="A scenario (YAML); without one, the example that is shipped.")
@@ -94,7 +96,8 @@ def network(
     save: SaveOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Simulate the network of sites beside itself with a site lost: who waits how much longer, and where the jobs go."""
+    """Simulate the network of sites beside itself with a site lost: who waits how much longer, and where the jobs
+    go."""
     with speaking(form):
         _check_extra()
         from fucina.errors import BadInput
@@ -199,7 +202,8 @@ def _tell(result: "Result", save: Path | None, form: Format) -> None:
         table(result.scenario.name, (kind, *(n.replace("_", " ") for n in names)), rows, right=range(1, len(names) + 1))
         out.print()
     say(
-        f"{result.num_jobs:,} jobs in {result.scenario.replications} repetitions, {result.wall_s:.1f} s. ± is half of a 95 % interval."
+        f"{result.num_jobs:,} jobs in {result.scenario.replications} repetitions, {result.wall_s:.1f} s. ± is half "
+        f"of a 95 % interval."
     )
 
 
@@ -266,13 +270,17 @@ def gigafactory(
             return
         for siting in found.sitings:
             rows = [(h.site, h.accelerator, f"{h.count:,}", f"{h.power_mw:,.1f}") for h in siting.holdings]
-            title = (f"{siting.aim}: {siting.cost_eur / 1e9:.2f} bn EUR, {siting.power_mw:,.0f} MW, {siting.carbon_t / 1000:,.0f} kt CO2e, "
-                     f"{siting.useful_eflops:,.0f} useful EFLOP/s")  # fmt: skip
+            title = (
+                f"{siting.aim}: {siting.cost_eur / 1e9:.2f} bn EUR, {siting.power_mw:,.0f} MW, "
+                f"{siting.carbon_t / 1000:,.0f} kt CO2e, {siting.useful_eflops:,.0f} useful EFLOP/s"
+            )
             table(title, ("site", "accelerator", "number", "MW"), rows, right=(2, 3))
             out.print()
         say(f"Goodput of one job over everything: {found.goodput.share:.1%}. For 90 %, each alone:")
-        rows = [(lever.name, f"{lever.now:.4g}", "not enough" if lever.needed is None else f"{lever.needed:.4g}", lever.unit)
-                for lever in found.levers]  # fmt: skip
+        rows = [
+            (v.name, f"{v.now:.4g}", "not enough" if v.needed is None else f"{v.needed:.4g}", v.unit)
+            for v in found.levers
+        ]
         table("", ("", "today", "needed", "unit"), rows, right=(1, 2))
         if report is not None:
             say(f"Report: {report}")

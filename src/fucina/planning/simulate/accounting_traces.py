@@ -1,4 +1,5 @@
-"""Reads traces from Slurm's accounting (`sacct --parsable2`, `|` or 0x1f between fields) and from the hub's own usage records."""
+"""Reads traces from Slurm's accounting (`sacct --parsable2`, `|` or 0x1f between fields) and from the hub's own usage
+records."""
 
 import json
 import re
@@ -31,7 +32,8 @@ def read_trace(path: Path) -> Trace:
 
 
 def read_sacct(path: Path) -> Trace:
-    """Jobs of `sacct --parsable2 --allocations --format=JobID,User,Partition,Submit,ElapsedRaw,TimelimitRaw,ReqTRES,NCPUS,NNodes`.
+    """Jobs of `sacct --parsable2 --allocations
+    --format=JobID,User,Partition,Submit,ElapsedRaw,TimelimitRaw,ReqTRES,NCPUS,NNodes`.
 
     Size is GPUs, else processors. Raises BadTrace with the line.
     """
@@ -122,7 +124,8 @@ def _made(path: Path, rows: list[Row], skipped: list[int]) -> Trace:
     rows.sort(key=lambda row: (row[0], row[4]))  # exports are not always in the order of submission
     submit, run, estimate, size, line = (column([int(row[i]) for row in rows]) for i in range(5))
     note = (
-        f"{len(skipped):,} jobs never ran, or lack a time or a size, and are left out; the first in line {skipped[0]:,}."
+        f"{len(skipped):,} jobs never ran, or lack a time or a size, and are left out; the first in line "
+        f"{skipped[0]:,}."
         if skipped
         else ""
     )

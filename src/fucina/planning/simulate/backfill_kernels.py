@@ -1,19 +1,41 @@
 """First come first served and EASY backfilling on one machine without placement, exact to the second.
 
 At each distinct instant come first all completions, then all submissions, then one scheduling pass. EASY keeps one
-reservation, for the head of the queue, from the estimated ends of the running jobs (Lifka 1995; Mu'alem and Feitelson 2001).
+reservation, for the head of the queue, from the estimated ends of the running jobs (Lifka 1995; Mu'alem and Feitelson
+2001).
 
 Legend: n jobs. submit, run, estimate, size, start: int64[n]. A queue is a linked list through `following`: int64[n].
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from fucina.planning.simulate.compiled import kernel
+from fucina.planning.simulate.compiled import inlined, kernel
 from fucina.planning.simulate.heap import pop, push
 
 Ints = npt.NDArray[np.int64]
-FAR = np.int64(2**62)
+FAR = 2**62
+
+
+class _Table(NamedTuple):
+    """The jobs, and the linked list of those that wait."""
+
+    run: Ints
+    estimate: Ints
+    size: Ints
+    start: Ints
+    following: Ints
+
+
+class _Running(NamedTuple):
+    """A heap of the true ends, and the estimated ends with the sizes in order."""
+
+    times: Ints
+    jobs: Ints
+    ends: Ints
+    sizes: Ints
 
 
 @kernel
@@ -50,7 +72,8 @@ def _remove(ends: Ints, sizes: Ints, count: int, end: int, size: int) -> int:
 
 @kernel
 def _reservation(ends: Ints, sizes: Ints, count: int, free: int, need: int) -> tuple[int, int]:
-    """When `need` processors will be free by the estimates, and how many more will be; ends that fall together count together."""
+    """When `need` processors will be free by the estimates, and how many more will be; ends that fall together count
+    together."""
     at = 0
     while at < count:
         end = ends[at]
@@ -89,6 +112,49 @@ def fcfs(submit: Ints, run: Ints, size: Ints, machine: int, start: Ints) -> None
             head += 1
 
 
+@inlined
+def _begin(jobs: _Table, running: _Running, count: int, job: int, now: int) -> int:
+    """Start a job; returns how many run."""
+    jobs.start[job] = now
+    _insert(running.ends, running.sizes, count, now + jobs.estimate[job], jobs.size[job])
+    return push(running.times, running.jobs, count, now + jobs.run[job], job)
+
+
+@inlined
+def _end_all(jobs: _Table, running: _Running, count: int, now: int) -> tuple[int, int]:
+    """End what ends now; returns how many still run, and the processors that came free."""
+    freed = 0
+    while count > 0 and running.times[0] == now:
+        job = running.jobs[0]
+        freed += jobs.size[job]
+        _remove(running.ends, running.sizes, count, jobs.start[job] + jobs.estimate[job], jobs.size[job])
+        count = pop(running.times, running.jobs, count)
+    return count, freed
+
+
+@inlined
+def _backfill(
+    jobs: _Table, running: _Running, count: int, before: int, tail: int, now: int, free: int, shadow: int, spare: int
+) -> tuple[int, int, int, int]:
+    """Start what does not delay the head, from the job after `before` on; returns running, free, spare and the new
+    tail."""
+    following = jobs.following
+    job = following[before]
+    while job >= 0 and free > 0:
+        after = following[job]
+        ends_before = now + jobs.estimate[job] <= shadow
+        if jobs.size[job] <= free and (ends_before or jobs.size[job] <= spare):
+            count = _begin(jobs, running, count, job, now)
+            free -= jobs.size[job]
+            if not ends_before:
+                spare -= jobs.size[job]
+            following[before] = after
+        else:
+            before = job
+        job = after
+    return count, free, spare, before if job < 0 else tail
+
+
 @kernel
 def easy(submit: Ints, run: Ints, estimate: Ints, size: Ints, machine: int, start: Ints) -> None:
     """Start times under EASY; every size is at most `machine`.
@@ -98,67 +164,39 @@ def easy(submit: Ints, run: Ints, estimate: Ints, size: Ints, machine: int, star
     """
     n = len(submit)
     capacity = min(n, machine) + 1
-    times = np.empty(capacity, np.int64)
-    jobs = np.empty(capacity, np.int64)
-    ends = np.empty(capacity, np.int64)
-    sizes = np.empty(capacity, np.int64)
-    following = np.full(n + 1, -1, np.int64)
-    num_running = 0
-    free = machine
-    arrived = 0
-    head = -1
-    tail = -1
-    shadow = FAR
-    spare = 0
+    jobs = _Table(run, estimate, size, start, np.full(n + 1, -1, np.int64))
+    running = _Running(
+        np.empty(capacity, np.int64),
+        np.empty(capacity, np.int64),
+        np.empty(capacity, np.int64),
+        np.empty(capacity, np.int64),
+    )
+    count, free, arrived, head, tail, shadow, spare = 0, machine, 0, -1, -1, FAR, 0
     while True:
-        now = times[0] if num_running > 0 else FAR
+        now = running.times[0] if count > 0 else FAR
         if arrived < n and submit[arrived] < now:
             now = submit[arrived]
         if now == FAR:
             break
-        ended = False
-        while num_running > 0 and times[0] == now:
-            job = jobs[0]
-            free += size[job]
-            _remove(ends, sizes, num_running, start[job] + estimate[job], size[job])
-            num_running = pop(times, jobs, num_running)
-            ended = True
-        old_tail = tail
+        count, freed = _end_all(jobs, running, count, now)
+        free += freed
+        before = tail
         while arrived < n and submit[arrived] == now:
             if head < 0:
                 head = arrived
             else:
-                following[tail] = arrived
+                jobs.following[tail] = arrived
             tail = arrived
             arrived += 1
-        if old_tail < 0 or ended:
+        if before < 0 or freed > 0:
             while head >= 0 and size[head] <= free:
-                start[head] = now
+                count = _begin(jobs, running, count, head, now)
                 free -= size[head]
-                _insert(ends, sizes, num_running, now + estimate[head], size[head])
-                num_running = push(times, jobs, num_running, now + run[head], head)
-                head = following[head]
+                head = jobs.following[head]
             if head < 0:
                 tail = -1
                 continue
-            shadow, spare = _reservation(ends, sizes, num_running, free, size[head])
+            shadow, spare = _reservation(running.ends, running.sizes, count, free, size[head])
             before = head
-        else:
-            before = old_tail
-        job = following[before]
-        while job >= 0 and free > 0:
-            after = following[job]
-            fits_before = now + estimate[job] <= shadow
-            if size[job] <= free and (fits_before or size[job] <= spare):
-                start[job] = now
-                free -= size[job]
-                if not fits_before:
-                    spare -= size[job]
-                _insert(ends, sizes, num_running, now + estimate[job], size[job])
-                num_running = push(times, jobs, num_running, now + run[job], job)
-                following[before] = after
-                if job == tail:
-                    tail = before
-            else:
-                before = job
-            job = after
+        if free > 0:
+            count, free, spare, tail = _backfill(jobs, running, count, before, tail, now, free, shadow, spare)

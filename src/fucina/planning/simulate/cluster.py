@@ -1,4 +1,5 @@
-"""What can be said of a cluster or a federation: pools of equal nodes, rules of the queue, and what happens to the machines."""
+"""What can be said of a cluster or a federation: pools of equal nodes, rules of the queue, and what happens to the
+machines."""
 
 from enum import StrEnum
 from typing import Literal

@@ -1,4 +1,5 @@
-"""`kernel`: compiles by numba where it is installed; else the same function runs as plain Python, with the same results."""
+"""`kernel`: compiles by numba where it is installed; else the same function runs as plain Python, with the same
+results."""
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -16,8 +17,17 @@ COMPILED = njit is not None
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """A private function over arrays, compiled once and kept on disk. No fast-math, so that both ways agree to the bit."""
+    """A private function over arrays, compiled once and kept on disk. No fast-math, so that both ways agree to the
+    bit."""
     if njit is None:
         return function
     compiled: Any = njit(cache=True, nogil=True)(function)
+    return compiled
+
+
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """A kernel whose code is put where it is called: for small pieces in a hot loop."""
+    if njit is None:
+        return function
+    compiled: Any = njit(cache=True, nogil=True, inline="always")(function)
     return compiled

@@ -1,7 +1,8 @@
 """Conservative backfilling on one machine without placement: every job has a reservation, and none is ever put back.
 
 At its submission a job gets the earliest place in the profile of free processors that hurts nobody. When a job ends
-before its estimate, the waiting jobs are taken in the order of submission, each from its place to the earliest one that is
+before its estimate, the waiting jobs are taken in the order of submission, each from its place to the earliest one
+that is
 free now (Mu'alem and Feitelson 2001). At each instant: completions, then submissions, then the starts that are due.
 
 Legend: as in `backfill_kernels`. The profile is `times`, `free`: int64[capacity], `free[i]` holds from `times[i]` on.
@@ -14,7 +15,7 @@ from fucina.planning.simulate.compiled import kernel
 from fucina.planning.simulate.heap import pop, push
 
 Ints = npt.NDArray[np.int64]
-FAR = np.int64(2**62)
+FAR = 2**62
 
 
 @kernel
@@ -112,6 +113,59 @@ def _compress(
 
 
 @kernel
+def _end_all(
+    heap_times: Ints,
+    heap_jobs: Ints,
+    num_running: int,
+    times: Ints,
+    free: Ints,
+    count: int,
+    now: int,
+    run: Ints,
+    estimate: Ints,
+    size: Ints,
+    start: Ints,
+    head: int,
+    following: Ints,
+) -> tuple[int, int]:
+    """End what ends now, and pull the others forward if it ended early; returns how many run, and the count of
+    steps."""
+    early = False
+    while num_running > 0 and heap_times[0] == now:
+        job = heap_jobs[0]
+        if run[job] < estimate[job]:
+            count = _add(times, free, count, now, start[job] + estimate[job], size[job])
+            early = True
+        num_running = pop(heap_times, heap_jobs, num_running)
+    if early:
+        count = _compress(times, free, count, head, following, now, estimate, size, start)
+    return num_running, count
+
+
+@kernel
+def _start_due(
+    heap_times: Ints, heap_jobs: Ints, num_running: int, head: int, following: Ints, now: int, run: Ints, start: Ints
+) -> tuple[int, int, int, int]:
+    """Start the waiting jobs whose time has come; returns how many run, head and tail of the others, the next start."""
+    due = FAR
+    before = -1
+    job = head
+    while job >= 0:
+        after = following[job]
+        if start[job] == now:
+            num_running = push(heap_times, heap_jobs, num_running, now + run[job], job)
+            if before < 0:
+                head = after
+            else:
+                following[before] = after
+        else:
+            due = min(due, start[job])
+            before = job
+        job = after
+    return num_running, head, before, due
+
+
+@kernel
 def conservative(submit: Ints, run: Ints, estimate: Ints, size: Ints, machine: int, start: Ints) -> None:
     """Start times under conservative backfilling; every size is at most `machine`."""
     n = len(submit)
@@ -135,15 +189,9 @@ def conservative(submit: Ints, run: Ints, estimate: Ints, size: Ints, machine: i
         if arrived < n and submit[arrived] < now:
             now = submit[arrived]
         count = _forget(times, free, count, now)
-        early = False
-        while num_running > 0 and heap_times[0] == now:
-            job = heap_jobs[0]
-            if run[job] < estimate[job]:
-                count = _add(times, free, count, now, start[job] + estimate[job], size[job])
-                early = True
-            num_running = pop(heap_times, heap_jobs, num_running)
-        if early:
-            count = _compress(times, free, count, head, following, now, estimate, size, start)
+        num_running, count = _end_all(
+            heap_times, heap_jobs, num_running, times, free, count, now, run, estimate, size, start, head, following
+        )
         while arrived < n and submit[arrived] == now:
             start[arrived] = _earliest(times, free, count, now, estimate[arrived], size[arrived])
             count = _add(times, free, count, start[arrived], start[arrived] + estimate[arrived], -size[arrived])
@@ -153,20 +201,4 @@ def conservative(submit: Ints, run: Ints, estimate: Ints, size: Ints, machine: i
                 following[tail] = arrived
             tail = arrived
             arrived += 1
-        due = FAR
-        before = -1
-        job = head
-        while job >= 0:
-            after = following[job]
-            if start[job] == now:
-                num_running = push(heap_times, heap_jobs, num_running, now + run[job], job)
-                if before < 0:
-                    head = after
-                else:
-                    following[before] = after
-                if job == tail:
-                    tail = before
-            else:
-                due = min(due, start[job])
-                before = job
-            job = after
+        num_running, head, tail, due = _start_due(heap_times, heap_jobs, num_running, head, following, now, run, start)

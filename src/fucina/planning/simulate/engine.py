@@ -1,9 +1,10 @@
-"""The event loop: completions, then events of the machine, then submissions, then one pass for each pool that changed."""
+"""The event loop: completions, then events of the machine, then submissions, then one pass for each pool that
+changed."""
 
 from fucina.planning.simulate.compiled import kernel
 from fucina.planning.simulate.jobs import place_in_heap, remove_from_heap
 from fucina.planning.simulate.placement import count_up, fits, nodes_needed, reopen, shut
-from fucina.planning.simulate.schedule import enqueue, next_close, release, run_pass, stop
+from fucina.planning.simulate.schedule import enqueue, release, run_pass, stop
 from fucina.planning.simulate.state import (
     ARRIVED,
     CLOSE,
@@ -33,23 +34,40 @@ from fucina.planning.simulate.state import (
 
 
 @kernel
+def _next(world: World) -> int:
+    """The next instant at which something happens, FAR if nothing will."""
+    jobs, pools, events, clock = world.jobs, world.pools, world.events, world.clock
+    now = jobs.end[jobs.heap[0]] if clock[HEAP] > 0 else FAR
+    if clock[ARRIVED] < len(jobs):
+        now = min(now, jobs.submit[clock[ARRIVED]])
+    if clock[EVENT] < len(events):
+        now = min(now, events.time[clock[EVENT]])
+    for pool in range(len(pools)):
+        if pools.is_open[pool]:
+            now = min(now, pools.wake[pool])
+    return now
+
+
+@kernel
+def _submit(world: World, now: int) -> None:
+    """Send what is submitted now; with the last job, keep the tally."""
+    clock = world.clock
+    while clock[ARRIVED] < len(world.jobs) and world.jobs.submit[clock[ARRIVED]] == now:
+        _send(world, clock[ARRIVED], now)
+        clock[ARRIVED] += 1
+        if clock[ARRIVED] == len(world.jobs):
+            for pool in range(len(world.pools)):
+                count_up(world, pool, now)
+            world.steady[:] = world.tally
+
+
+@kernel
 def advance(world: World, budget: int) -> bool:
     """Work through at most `budget` instants; returns whether anything is left to do."""
     jobs, pools, events, clock = world.jobs, world.pools, world.events, world.clock
-    n = len(jobs.submit)
-    num_pools = len(pools.wake)
     for _ in range(budget):
-        if clock[ENDED] == n:
-            return False
-        now = jobs.end[jobs.heap[0]] if clock[HEAP] > 0 else FAR
-        if clock[ARRIVED] < n:
-            now = min(now, jobs.submit[clock[ARRIVED]])
-        if clock[EVENT] < len(events.time):
-            now = min(now, events.time[clock[EVENT]])
-        for pool in range(num_pools):
-            if pools.is_open[pool]:
-                now = min(now, pools.wake[pool])
-        if now == FAR:
+        now = _next(world)
+        if now == FAR or clock[ENDED] == len(jobs):
             return False
         while clock[HEAP] > 0 and jobs.end[jobs.heap[0]] == now:
             job = jobs.heap[0]
@@ -58,17 +76,11 @@ def advance(world: World, budget: int) -> bool:
                 _arrive(world, job, now)
             else:
                 _finish(world, job, now)
-        while clock[EVENT] < len(events.time) and events.time[clock[EVENT]] == now:
+        while clock[EVENT] < len(events) and events.time[clock[EVENT]] == now:
             _happen(world, events.kind[clock[EVENT]], events.target[clock[EVENT]], now)
             clock[EVENT] += 1
-        while clock[ARRIVED] < n and jobs.submit[clock[ARRIVED]] == now:
-            _send(world, clock[ARRIVED], now)
-            clock[ARRIVED] += 1
-            if clock[ARRIVED] == n:
-                for pool in range(num_pools):
-                    count_up(world, pool, now)
-                world.steady[:] = world.tally
-        for pool in range(num_pools):
+        _submit(world, now)
+        for pool in range(len(pools)):
             if pools.dirty[pool] or pools.wake[pool] <= now:
                 if world.rules.interval_s == 0:
                     pools.wake[pool] = now
@@ -130,7 +142,7 @@ def _cost(world: World, job: int, pool: int, now: int) -> float:
     if rules.route == ENERGY:
         return pools.carbon_g[pool] if wait <= rules.patience_s else 1e9 + soonest
     if rules.route == GRAVITY:
-        return transfer * 1e3 + soonest if wait < 1e18 else 1e18 + transfer
+        return transfer * 1e6 + soonest if wait < 1e18 else 1e18 + transfer
     if rules.route == LOCAL_FIRST and pool == world.jobs.home[job] and wait <= rules.spill_s:
         return -1.0
     return soonest
@@ -214,7 +226,8 @@ def _fail(world: World, job: int, now: int) -> None:
 
 @kernel
 def _cut(world: World, pool: int, now: int) -> None:
-    """Stop every job of a lost pool and send all that wait there elsewhere, where the federation's rule finds a place."""
+    """Stop every job of a lost pool and send all that wait there elsewhere, where the federation's rule finds a
+    place."""
     jobs, nodes, pools = world.jobs, world.nodes, world.pools
     for node in range(pools.first_node[pool], pools.first_node[pool] + pools.num_nodes[pool]):
         while nodes.job[node] >= 0:

@@ -1,4 +1,5 @@
-"""What a course of events meant: waits by class, use of the machines, energy and fairness, with confidence over repetitions."""
+"""What a course of events meant: waits by class, use of the machines, energy and fairness, with confidence over
+repetitions."""
 
 from math import sqrt
 
@@ -15,7 +16,8 @@ BOUND_S = 10
 
 
 class Estimate(BaseModel):
-    """A mean over repetitions with its 95 % confidence interval; the interval is open where there was one repetition."""
+    """A mean over repetitions with its 95 % confidence interval; the interval is open where there was one
+    repetition."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -103,7 +105,8 @@ def _whole(course: Course) -> Values:
 
 
 def fairness(course: Course) -> float:
-    """Jain's index of the accounts' mean bounded slowdown: 1 where all fare alike, 1/n where one bears all (Jain 1984)."""
+    """Jain's index of the accounts' mean bounded slowdown: 1 where all fare alike, 1/n where one bears all (Jain
+    1984)."""
     table = course.table
     ended = course.end_s >= 0
     slowdown = np.maximum(1.0, (course.end_s - table.submit_s) / np.maximum(table.run_s, BOUND_S))[ended]

@@ -1,6 +1,7 @@
 """Which nodes a job gets: part of one node by best fit, or whole nodes in as few islands as possible.
 
-Free nodes are listed by island, partly used ones by their free accelerators, so that a choice costs no search over nodes.
+Free nodes are listed by island, partly used ones by their free accelerators, so that a choice costs no search over
+nodes.
 """
 
 from fucina.planning.simulate.compiled import kernel

@@ -1,4 +1,5 @@
-"""The same three policies over Python lists: what runs where numba is missing, and what the kernels are checked against."""
+"""The same three policies over Python lists: what runs where numba is missing, and what the kernels are checked
+against."""
 
 from bisect import bisect_right, insort
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Multifactor priority with fairshare as Slurm defines it, over accounts of one level.
 
-Usage decays with a half-life and is brought up to date every calculation period. Fair Tree (Slurm's default since 19.05) ranks
+Usage decays with a half-life and is brought up to date every calculation period. Fair Tree (Slurm's default since
+19.05) ranks
 accounts by shares over usage; the classic factor is 2^(-(usage/shares)/damping).
 """
 

@@ -53,7 +53,8 @@ class Replay(BaseModel):
 
 
 def start_times(trace: Trace, *, machine_size: int, policy: Policy, compiled: bool = COMPILED) -> Ints:
-    """The second at which each job starts. Every job must fit the machine; compiled or plain, the result is the same."""
+    """The second at which each job starts. Every job must fit the machine; compiled or plain, the result is the
+    same."""
     if not compiled:
         submit, run, estimate, size = (c.tolist() for c in (trace.submit_s, trace.run_s, trace.estimate_s, trace.size))
         if policy is Policy.FCFS:

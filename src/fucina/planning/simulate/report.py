@@ -36,7 +36,8 @@ def report_data(found: Gigafactory, made_at: datetime) -> dict[str, Any]:
         "years": f"{asked.years:g}",
         "short": _short(found, names),
         "limits": (
-            f"{asked.num_accelerators:,} accelerators, at most {asked.max_sites} sites, {asked.power_cap_mw:,.0f} MW in all and "
+            f"{asked.num_accelerators:,} accelerators, at most {asked.max_sites} sites, {asked.power_cap_mw:,.0f} "
+            f"MW in all and "
             "what each site can connect, and what is on offer of each accelerator"
         ),
         "choices": [_choice(siting) for siting in found.sitings],
@@ -96,11 +97,13 @@ def _short(found: Gigafactory, names: dict[str, str]) -> list[str]:
         kinds = " and ".join(dict.fromkeys(holding.accelerator for holding in siting.holdings))
         lines.append(
             f"{str(siting.aim).capitalize()}: {places}, with {kinds}; {siting.power_mw:,.0f} MW, "
-            f"{siting.cost_eur / BILLION:.2f} billion EUR, {siting.carbon_t / 1000:,.0f} kt CO2e over {found.question.years:g} years."
+            f"{siting.cost_eur / BILLION:.2f} billion EUR, {siting.carbon_t / 1000:,.0f} kt CO2e over "
+            f"{found.question.years:g} years."
         )
     verdict = "reaches" if found.goodput.share >= WANTED_GOODPUT else "does not reach"
     lines.append(
-        f"One job over all accelerators keeps {found.goodput.share:.1%} of its time and {verdict} {WANTED_GOODPUT:.0%}; "
+        f"One job over all accelerators keeps {found.goodput.share:.1%} of its time and {verdict} "
+        f"{WANTED_GOODPUT:.0%}; "
         f"{found.goodput.num_spares:,} spare nodes cover repairs 99 times in 100."
     )
     return lines
@@ -108,9 +111,12 @@ def _short(found: Gigafactory, names: dict[str, str]) -> list[str]:
 
 def _goodput_words(found: Gigafactory) -> str:
     known = found.goodput
+    if known.mttf_s is None or known.checkpoint_interval_s is None:
+        return "With no interruption at all, no time is lost."
     return (
         f"With {found.question.resilience.failures_per_1000_node_days:.2f} interruptions per 1,000 node-days, a job over "
-        f"{known.num_nodes:,} nodes is interrupted {known.interruptions_per_day:.0f} times a day, every {known.mttf_s / 60:.0f} minutes "
-        f"on average. Saved every {known.checkpoint_interval_s / 60:.1f} minutes, it loses {known.lost_to_checkpoints:.1%} to "
-        f"checkpoints, {known.lost_to_rework:.1%} to work done twice and {known.lost_to_restarts:.1%} to restarts."
+        f"{known.num_nodes:,} nodes is interrupted {known.interruptions_per_day:.0f} times a day, every "
+        f"{known.mttf_s / 60:.0f} minutes on average. Saved every {known.checkpoint_interval_s / 60:.1f} minutes, it loses "
+        f"{known.lost_to_checkpoints:.1%} to checkpoints, {known.lost_to_rework:.1%} to work done twice and "
+        f"{known.lost_to_restarts:.1%} to restarts."
     )

@@ -1,4 +1,5 @@
-"""Builds the engine's world from a cluster and jobs, runs it in slices that can be cancelled, and hands the columns back."""
+"""Builds the engine's world from a cluster and jobs, runs it in slices that can be cancelled, and hands the columns
+back."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -92,13 +93,16 @@ class Happenings:
     reservations: tuple[Reservation, ...] = ()
 
 
+_DEFAULT, _ALONE, _NOTHING = Scheduling(), Federation(), Happenings()
+
+
 def simulate(
     table: JobTable,
     *,
     pools: Sequence[Pool],
-    scheduling: Scheduling = Scheduling(),  # noqa: B008
-    federation: Federation = Federation(),  # noqa: B008
-    happenings: Happenings = Happenings(),  # noqa: B008
+    scheduling: Scheduling = _DEFAULT,
+    federation: Federation = _ALONE,
+    happenings: Happenings = _NOTHING,
     seed: int = 0,
     watch: Callable[[int, int], None] | None = None,
 ) -> Course:

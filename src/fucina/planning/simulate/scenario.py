@@ -155,7 +155,8 @@ def run_once(
 
 
 def run_scenario(scenario: Scenario, *, clock: Callable[[], float], watch: Watch | None = None) -> Result:
-    """All repetitions. `clock` gives seconds; `watch` hears of jobs ended and may raise to cancel. Raises BadScenario."""
+    """All repetitions. `clock` gives seconds; `watch` hears of jobs ended and may raise to cancel. Raises
+    BadScenario."""
     began = clock()
     pools = scenario.machines()
     found: list[dict[str, Values]] = []

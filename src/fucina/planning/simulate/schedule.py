@@ -1,6 +1,7 @@
 """Passes over a pool's queue: start from the head, then backfill behind reservations, as Slurm's two schedulers do.
 
-Estimated ends are rounded up to slots, and the backfill pass comes at intervals; a slot of 1 s and an interval of 0 make
+Estimated ends are rounded up to slots, and the backfill pass comes at intervals; a slot of 1 s and an interval of 0
+make
 both exact. Reservations count wholly free nodes.
 """
 
@@ -123,7 +124,7 @@ def enqueue(world: World, job: int, pool: int, now: int) -> None:
 @kernel
 def stop(world: World, job: int, now: int) -> int:
     """Stop a running job, which keeps its work up to its last checkpoint; returns the accelerator-seconds lost."""
-    jobs, accounts = world.jobs, world.accounts
+    jobs = world.jobs
     pool = jobs.pool[job]
     release(world, job, now)
     remove_from_heap(world, job)
@@ -197,7 +198,7 @@ def merge(world: World, pool: int, now: int) -> None:
 @kernel
 def start_from_head(world: World, pool: int, now: int) -> None:
     """Start jobs in order until one must wait."""
-    jobs, pools, accounts = world.jobs, world.pools, world.accounts
+    jobs, pools = world.jobs, world.pools
     closes_at = next_close(world, pool, now)
     while pools.head[pool] >= 0:
         job = pools.head[pool]
@@ -375,10 +376,10 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
 
 @kernel
 def _room(free: Array, begin: int, end: int, need: int) -> bool:
-    for slot in range(begin, min(end, len(free))):
-        if free[slot] < need:
-            return False
-    return True
+    slot = begin
+    while slot < min(end, len(free)) and free[slot] >= need:
+        slot += 1
+    return slot >= min(end, len(free))
 
 
 @kernel

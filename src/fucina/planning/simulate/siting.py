@@ -1,4 +1,5 @@
-"""Which sites host so many accelerators, and which accelerators, under caps of power: a mixed-integer programme for HiGHS."""
+"""Which sites host so many accelerators, and which accelerators, under caps of power: a mixed-integer programme for
+HiGHS."""
 
 from enum import StrEnum
 from importlib.resources import files
@@ -246,7 +247,8 @@ def _why_not(question: Question, columns: _Columns) -> str:
     offered = sum(choice.available for choice in question.accelerators)
     return (
         f"{question.num_accelerators:,} accelerators need at least {least:,.0f} MW at the best site; "
-        f"{question.max_sites} sites connect {most:,.0f} MW, the cap is {question.power_cap_mw:,.0f} MW, and {offered:,} "
+        f"{question.max_sites} sites connect {most:,.0f} MW, the cap is {question.power_cap_mw:,.0f} MW, and "
+        f"{offered:,} "
         "accelerators are on offer: no choice keeps every limit."
     )
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-FAR = np.int64(2**62)
-NONE = np.int32(-1)
+FAR = 2**62
+NONE = -1
 
 WAITING, RUNNING, MOVING, DONE, PENDING = 0, 1, 2, 3, 4
 """States of a job: in a queue, running, its data on the way, ended, not yet submitted."""
@@ -27,7 +27,8 @@ HOME, LOCAL_FIRST, SHORTEST, ENERGY, GRAVITY = 0, 1, 2, 3, 4
 """Where a federation sends a job."""
 
 BUSY, LOST, SCATTERED, STARTS, GANGS, SPREAD, FAILED, PREEMPTED, UPTIME, LAST, SERVED = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-"""Columns of the tally of a pool: accelerator-seconds held, lost, idle on partly used nodes; starts; starts over several
+"""Columns of the tally of a pool: accelerator-seconds held, lost, idle on partly used nodes; starts; starts over
+several
 nodes; those over several islands; jobs stopped by failures and by preemption; node-seconds up; when last counted; jobs
 ended."""
 NUM_TALLIES = 11

@@ -1,6 +1,7 @@
 """Reads the Standard Workload Format of the Parallel Workloads Archive (Feitelson, version 2.2).
 
-A job counts when it was submitted at zero or later, ran, and used processors. Processors are those requested, else those
+A job counts when it was submitted at zero or later, ran, and used processors. Processors are those requested, else
+those
 allocated; the estimate is the requested time, else the run time; a job that ran longer was ended at its estimate.
 """
 
@@ -42,7 +43,8 @@ def read_swf(path: Path) -> Trace:
         submit = values[_SUBMIT]
         if submit < last_submit:
             raise BadTrace(
-                f"{path}:{number}: time goes back: submitted at {submit:g} s, after {last_submit:g} s in line {last_line}.",
+                f"{path}:{number}: time goes back: submitted at {submit:g} s, after {last_submit:g} s in line "
+                f"{last_line}.",
                 hint="Sort the trace by its second field, or repair the line.",
             )
         last_submit, last_line = submit, number
@@ -96,7 +98,8 @@ def _trace(
     notes = []
     if skipped:
         notes.append(
-            f"{len(skipped):,} jobs never ran, or have no processors or no valid time, and are left out; the first in line "
+            f"{len(skipped):,} jobs never ran, or have no processors or no valid time, and are left out; the first "
+            f"in line "
             f"{skipped[0]:,}."
         )
     gaps = np.diff(submit)

@@ -102,7 +102,8 @@ def fitting(trace: Trace, *, machine_size: int) -> Trace:
     first, widest = lost[0], lost[np.argmax(trace.size[lost])]
     note = (
         f"{len(lost):,} jobs ask for more than the machine's {machine_size:,} and are left out; the first in line "
-        f"{trace.line[first]:,} ({trace.size[first]:,}), the largest in line {trace.line[widest]:,} ({trace.size[widest]:,})."
+        f"{trace.line[first]:,} ({trace.size[first]:,}), the largest in line {trace.line[widest]:,} "
+        f"({trace.size[widest]:,})."
     )
     if len(lost) == len(trace):
         raise BadTrace(f"No job fits: {note}", hint="Give the size of the machine that the trace comes from.")
