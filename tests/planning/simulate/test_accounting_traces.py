@@ -29,7 +29,8 @@ def test_an_export_of_sacct_becomes_a_trace_in_the_order_of_submission(tmp_path,
 
 def test_usage_records_become_a_trace(tmp_path):
     record = {
-        "site": "s", "job_key": "k", "state": "completed", "submitted_at": "2026-11-01T10:00:00Z", "ended_at": "2026-11-01T11:00:00Z",
+        "site": "s", "job_key": "k", "state": "completed",
+        "submitted_at": "2026-11-01T10:00:00Z", "ended_at": "2026-11-01T11:00:00Z",
         "wall_s": 1800.4, "num_gpus": 4, "gpu_s": 7204, "account": "proj",
     }  # fmt: skip
     path = tmp_path / "usage.ndjson"

@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fucina.planning.simulate import state
 from fucina.planning.simulate.cluster import (
@@ -20,6 +19,7 @@ from fucina.planning.simulate.cluster import (
     Scheduling,
     Weights,
 )
+from fucina.planning.simulate.compiled import COMPILED
 from fucina.planning.simulate.replay import Policy, start_times
 from fucina.planning.simulate.run import DAY_S, Happenings, JobTable, simulate
 from fucina.planning.simulate.workload import JobClass, fit, generate, profiles
@@ -56,8 +56,8 @@ def test_the_engine_agrees_with_the_exact_schedules_on_nodes_of_one_accelerator(
     exact = trace(rows)
     zero = np.zeros(len(exact), np.int64)
     table = JobTable(
-        submit_s=exact.submit_s, run_s=exact.run_s, estimate_s=exact.estimate_s, gpus=exact.size, account=zero, qos=zero,
-        pool=zero, group=zero, data_gb=zero.astype(float), accounts=("a",), groups=("all",),
+        submit_s=exact.submit_s, run_s=exact.run_s, estimate_s=exact.estimate_s, gpus=exact.size,
+        account=zero, qos=zero, pool=zero, group=zero, data_gb=zero.astype(float), accounts=("a",), groups=("all",),
     )  # fmt: skip
     course = simulate(table, pools=[pool(8, 1)], scheduling=Scheduling(policy=policy, **EXACT))
     assert course.first_start_s.tolist() == start_times(exact, machine_size=8, policy=Policy(policy)).tolist()
@@ -65,7 +65,7 @@ def test_the_engine_agrees_with_the_exact_schedules_on_nodes_of_one_accelerator(
 
 @pytest.mark.parametrize("policy", ["fcfs", "easy", "conservative"])
 def test_every_job_ends_and_every_accelerator_second_is_accounted_for(policy):
-    pools = (pool(16, 4, nodes_per_island=4, failures_per_1000_node_days=300, repair_s=3600),)
+    pools = (pool(16, nodes_per_island=4, failures_per_1000_node_days=300, repair_s=3600),)
     table = generate(MIX, pools=pools, qos=("normal",), days=3, seed=5)
     scheduling = Scheduling(
         policy=policy, weights=Weights(age=100, fairshare=1000), qos=(Qos(name="normal", checkpoint_s=600),)
@@ -227,22 +227,26 @@ from fucina.planning.simulate.compiled import COMPILED
 from fucina.planning.simulate.run import Happenings, simulate
 from fucina.planning.simulate.workload import JobClass, generate
 assert COMPILED is (len(sys.argv) == 1)
-pools = (Pool(id="a", num_nodes=6, nodes_per_island=3, failures_per_1000_node_days=200), Pool(id="b", num_nodes=4, speed=2.0))
+pools = (Pool(id="a", num_nodes=6, nodes_per_island=3, failures_per_1000_node_days=200),
+         Pool(id="b", num_nodes=4, speed=2.0))
 mix = (JobClass(name="s", profile="helios", load=0.5, max_gpus=8, num_accounts=4, data_gb=5, qos="low"),
        JobClass(name="l", profile="acme-kalos", load=0.5, min_gpus=4, max_gpus=16, num_accounts=2, qos="high"))
 qos = (Qos(name="low", yields=True, checkpoint_s=300), Qos(name="high", priority=1, preempts=True))
 digest = hashlib.sha256()
 for seed, (policy, route) in enumerate([("easy", "local-first"), ("conservative", "shortest-wait"), ("fcfs", "home")]):
     table = generate(mix, pools=pools, qos=("low", "high"), days=0.5, seed=seed)
-    scheduling = Scheduling(policy=policy, qos=qos, weights=Weights(age=10, fairshare=100, qos=50, size=5), fairshare=["tree", "classic"][seed % 2])
+    weights = Weights(age=10, fairshare=100, qos=50, size=5)
+    scheduling = Scheduling(policy=policy, qos=qos, weights=weights, fairshare=["tree", "classic"][seed % 2])
     happenings = Happenings(outages=(Outage(pool="b", begins_day=0.2, days=0.1),))
-    course = simulate(table, pools=pools, scheduling=scheduling, federation=Federation(route=route), happenings=happenings, seed=seed)
+    course = simulate(table, pools=pools, scheduling=scheduling, federation=Federation(route=route),
+                      happenings=happenings, seed=seed)
     for column in (course.first_start_s, course.end_s, course.pool, course.stops, course.tally):
         digest.update(column.astype("int64").tobytes())
 print(len(table), digest.hexdigest())
 """
 
 
+@pytest.mark.skipif(not COMPILED, reason="numba is not installed")
 def test_without_numba_everything_comes_out_the_same():
     told = [
         subprocess.run([sys.executable, "-c", SCENE, *flag], capture_output=True, text=True, check=False)

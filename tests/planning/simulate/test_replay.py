@@ -20,7 +20,7 @@ REFERENCE = next(
     (folder / "shared" / "traces" for folder in Path(__file__).parents if (folder / "shared" / "traces").is_dir()),
     Path("shared"),
 )
-"""Public traces with their exact schedules; they may not be shipped, so their tests are skipped where they are absent."""
+"""Public traces with their exact schedules; they may not be shipped; without them their tests are skipped."""
 
 
 def trace(jobs):
@@ -95,8 +95,13 @@ def test_easy_fills_holes_that_fcfs_leaves_and_does_not_delay_the_head():
 @pytest.mark.parametrize("policy", [Policy.FCFS, Policy.EASY])
 @pytest.mark.parametrize(
     "name",
-    ["KTH-SP2-1996-2.2.swf.gz", "NASA-iPSC-1993-3.1-cln.swf.gz", "CEA-Curie-2011-slice30k.swf.gz", "HPC2N-2002-first3k.swf.gz"],
-)  # fmt: skip
+    [
+        "KTH-SP2-1996-2.2.swf.gz",
+        "NASA-iPSC-1993-3.1-cln.swf.gz",
+        "CEA-Curie-2011-slice30k.swf.gz",
+        "HPC2N-2002-first3k.swf.gz",
+    ],
+)
 def test_start_times_are_those_of_the_reference_schedules(name, policy):
     known = yaml.safe_load((REFERENCE / "reference-results.yaml").read_text())["batched_semantics"][name]
     found = replay(read_swf(REFERENCE / "pwa" / name), machine_size=known["processors"], policy=policy)

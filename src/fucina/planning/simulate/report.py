@@ -114,9 +114,9 @@ def _goodput_words(found: Gigafactory) -> str:
     if known.mttf_s is None or known.checkpoint_interval_s is None:
         return "With no interruption at all, no time is lost."
     return (
-        f"With {found.question.resilience.failures_per_1000_node_days:.2f} interruptions per 1,000 node-days, a job over "
-        f"{known.num_nodes:,} nodes is interrupted {known.interruptions_per_day:.0f} times a day, every "
-        f"{known.mttf_s / 60:.0f} minutes on average. Saved every {known.checkpoint_interval_s / 60:.1f} minutes, it loses "
-        f"{known.lost_to_checkpoints:.1%} to checkpoints, {known.lost_to_rework:.1%} to work done twice and "
+        f"With {found.question.resilience.failures_per_1000_node_days:.2f} interruptions per 1,000 node-days, "
+        f"a job over {known.num_nodes:,} nodes is interrupted {known.interruptions_per_day:.0f} times a day, every "
+        f"{known.mttf_s / 60:.0f} minutes on average. Saved every {known.checkpoint_interval_s / 60:.1f} minutes, "
+        f"it loses {known.lost_to_checkpoints:.1%} to checkpoints, {known.lost_to_rework:.1%} to work done twice and "
         f"{known.lost_to_restarts:.1%} to restarts."
     )
