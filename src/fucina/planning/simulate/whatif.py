@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from fucina.planning.simulate.cluster import BadScenario, Pool
 from fucina.planning.simulate.metrics import measure
-from fucina.planning.simulate.run import DAY_S
+from fucina.planning.simulate.run import DAY_S, JobTable
 from fucina.planning.simulate.scenario import Result, Scenario, jobs_of, run_once
 
 MAX_GROWTH = 16
@@ -83,13 +83,7 @@ def size_for_wait(
 
     def meets(num_nodes: int) -> bool:
         if num_nodes not in trials:
-            resized = tuple(p.model_copy(update={"num_nodes": num_nodes}) if p is pool else p for p in pools)
-            waits = []
-            for repetition, table in enumerate(tables):
-                course = run_once(scenario, table, pools=resized, repetition=repetition)
-                found = measure(course, warmup_s=int(scenario.warmup_days * DAY_S))[f"class {job_class}"]
-                waits.append(found.get("p95_wait_s", 0.0))
-            wait = sum(waits) / len(waits)
+            wait = _p95_wait_s(scenario, pool, num_nodes, tables, job_class)
             trials[num_nodes] = Trial(
                 num_nodes=num_nodes, num_gpus=num_nodes * pool.gpus_per_node, p95_wait_s=wait, meets=wait <= p95_wait_s
             )
@@ -117,6 +111,19 @@ def size_for_wait(
         monotonic=all(t.meets == (t.num_nodes >= answer) for t in tried),
         replications=scenario.replications,
     )
+
+
+def _p95_wait_s(scenario: Scenario, pool: Pool, num_nodes: int, tables: list[JobTable], job_class: str) -> float:
+    """The wait that 95 % of a class do not exceed with so many nodes in the pool: the mean over the repetitions, s."""
+    resized = tuple(
+        p.model_copy(update={"num_nodes": num_nodes}) if p.id == pool.id else p for p in scenario.machines()
+    )
+    waits = []
+    for repetition, table in enumerate(tables):
+        course = run_once(scenario, table, pools=resized, repetition=repetition)
+        found = measure(course, warmup_s=int(scenario.warmup_days * DAY_S))[f"class {job_class}"]
+        waits.append(found.get("p95_wait_s", 0.0))
+    return sum(waits) / len(waits)
 
 
 def _pool(pools: tuple[Pool, ...], pool_id: str) -> Pool:
