@@ -19,13 +19,13 @@ setup: .venv/.ready
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) torch==2.13.0
 	@$(PIP) hatchling editables
-	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval,slurm]"
+	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval,plan,slurm]"
 	@$(BIN)/pybabel -q compile -D django -d src/fucina/hub/portal/locale
 	@touch $@
 
 .venv/.ready-dev: .venv/.ready
 	@echo "Adding the tools for development."
-	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval,dev]"
+	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval,plan,dev]"
 	@touch $@
 
 demo: .venv/.ready

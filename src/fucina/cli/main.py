@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import environment_commands, jobs_commands, ledger_commands, site_commands
+from fucina.cli import environment_commands, jobs_commands, ledger_commands, plan_sim_commands, site_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -24,6 +24,7 @@ app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
+app.add_typer(plan_sim_commands.app, name="plan")
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run or a job; `last` is your newest run.")]
 
