@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import environment_commands, jobs_commands, ledger_commands, plan_sim_commands, site_commands
+from fucina.cli import (
+    data_commands,
+    environment_commands,
+    jobs_commands,
+    ledger_commands,
+    plan_sim_commands,
+    site_commands,
+)
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -20,6 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(data_commands.app, name="data")
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(site_commands.app, name="site")
