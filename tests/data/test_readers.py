@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from fucina.data import readers, streams
+from fucina.data import records, streams
 from fucina.data.encodings import decode
 from fucina.data.readers import read_records
 
@@ -227,7 +227,7 @@ def test_one_piece_of_a_bomb_is_bounded(tmp_path):
 
 
 def test_a_huge_line_is_skipped_and_the_next_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 10_000)
+    monkeypatch.setattr(records, "MAX_RECORD_BYTES", 10_000)
     path = tmp_path / "a.jsonl"
     good = json.dumps({"text": TEXT})
     path.write_text(good + "\n" + json.dumps({"text": "x" * 3_000_000}) + "\n" + good)
@@ -236,7 +236,7 @@ def test_a_huge_line_is_skipped_and_the_next_is_read(tmp_path, monkeypatch):
 
 
 def test_a_huge_text_is_set_aside(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 10_000)
+    monkeypatch.setattr(records, "MAX_RECORD_BYTES", 10_000)
     path = tmp_path / "a.txt"
     path.write_text("x" * 20_000)
 

@@ -27,8 +27,8 @@ class Decoded(NamedTuple):
 NOT_TEXT = Decoded(text="", encoding="")
 
 
-def decode(data: bytes, *, html: bool = False) -> Decoded:
-    """Read bytes as text: its mark, UTF-8, UTF-16, else what an HTML page declares or what is likely.
+def decode(data: bytes, *, html: bool = False, declared: str = "") -> Decoded:
+    """Read bytes as text: its mark, UTF-8, UTF-16, else what a server or an HTML page declares or what is likely.
 
     The name is that of the encoding without its mark.
     """
@@ -44,6 +44,9 @@ def decode(data: bytes, *, html: bool = False) -> Decoded:
     try:
         return Decoded(text=data.decode("utf-8"), encoding="utf-8")
     except UnicodeDecodeError:
+        stated = _try(data, declared, name=declared) if declared else NOT_TEXT
+        if stated.encoding:
+            return stated
         name = detect_encoding(sample, from_html_meta=html) or "cp1252"
     name = "cp1252" if name in {"utf-8", "ascii"} else name
     # Western bytes that the guessed table leaves undefined still decode in the table that defines every byte.
