@@ -2,18 +2,21 @@ import pytest
 
 from fucina.data.language import UNKNOWN, UnknownLanguage, check_languages, identify
 from fucina.data.normalize import normalize
-from fucina.data.quality import RULES, first_failure, page_of
-from fucina.data.shingles import fold, words_of
+from fucina.data.quality import RULES, failing, first_failures, measure
+from fucina.data.shards import join_texts
+
+
+def _measured(text, language):
+    return measure(*join_texts([normalize(text).encode()]), [language])
 
 
 def _reason(text, *, language="en"):
-    text = normalize(text)
-    return first_failure(page_of(text, language=language, words=words_of(fold(text))))
+    number = first_failures(_measured(text, language), [language])[0]
+    return list(RULES)[number] if number >= 0 else ""
 
 
 def _fails(rule, text, *, language="en"):
-    text = normalize(text)
-    return RULES[rule](page_of(text, language=language, words=words_of(fold(text))))
+    return bool(failing(_measured(text, language), [language])[rule][0])
 
 
 def test_prose_passes(italian, english):

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -6,15 +7,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
+from fucina.data.encoder import Encoder
+from fucina.data.shards import join_texts
 from fucina.data.tokens import (
     END_OF_DOCUMENT,
     BadTokenizer,
-    encode,
     load_tokenizer,
     token_type,
     tokenizer_files,
     train_tokenizer,
 )
+
+
+def encode(tokenizer, texts):
+    encoded = Encoder(tokenizer).encode(*join_texts([text.encode() for text in texts]))
+    return [encoded.ids[start:end] for start, end in pairwise(encoded.bounds)]
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,18 @@ class Planted:
     text: str
     prefixes: tuple[str, ...]
     """What stands right before each value, in the order of the records."""
+    start: int
+    """Where the records begin, in characters."""
+    end: int
+    """Where the old text goes on."""
+    resumes_at: int
+    """The same place in the old text."""
+
+    def in_text(self, place: int) -> int:
+        """Where a place of the planted text is in the old one; -1 inside the records."""
+        if place < self.start:
+            return place
+        return place - self.end + self.resumes_at if place >= self.end else -1
 
 
 class _Draw:
@@ -139,11 +151,13 @@ def plant(text: str, records: Sequence[Record]) -> Planted:
     place = _paragraph_end(text)
     before, after = text[:place].rstrip("\n"), text[place:].lstrip("\n")
     prefixes = []
+    start, resumes_at = len(before), len(text) - len(after)
     for record in records:
         before += "\n\n"
         prefixes.append((before + record.sentence[: record.offset])[-MAX_PREFIX_CHARACTERS:])
         before += record.sentence
-    return Planted(text=f"{before}\n\n{after}".rstrip("\n"), prefixes=tuple(prefixes))
+    whole = f"{before}\n\n{after}".rstrip("\n")
+    return Planted(text=whole, prefixes=tuple(prefixes), start=start, end=len(before) + 2, resumes_at=resumes_at)
 
 
 def _paragraph_end(text: str) -> int:

@@ -8,6 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from fucina.data.recipe import PersonalData
 
 CARD_FILE = "card.json"
+DECISIONS_FILE = "decisions.parquet"
+"""One row for each record, in order: kept or not, at which step and why, its cluster, and what was measured on it."""
+SPANS_FILE = "spans.parquet"
+"""One row for each personal value in a kept document: where it stood in the original text, in characters."""
 CANARIES_FILE = "private/canaries.json"
 PERSONAL_FILE = "private/personal.json"
 

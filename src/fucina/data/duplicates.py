@@ -1,100 +1,145 @@
-"""Which documents repeat an earlier one, exactly or nearly."""
+"""Which documents repeat an earlier one, exactly or nearly, over a set of any size.
 
-from collections.abc import Callable
-from enum import IntEnum
+Signatures stay in the files of their shards. They are read one band and one share of its values at a time and sorted,
+so that memory holds a bounded share of one band and a few bytes for each document. What shares a band is a candidate;
+candidates are verified on their exact sets of shingles, and what is verified is joined: clusters are the connected
+components, whose first document stays.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from fucina.data.shingles import Hashes, jaccard
+from fucina.data.runs import jaccard
+from fucina.data.signatures import Signatures
+from fucina.data.words import Hashes
 
 _MAX_NEIGHBOURS = 16
 """In one band, a document is compared with this many first and this many nearest earlier ones: boilerplate that
 thousands share must not cost millions of comparisons, and a true copy meets its original in other bands too."""
 
-_CACHED_SHINGLES = 1 << 24
+ROWS_PER_PASS = 1 << 21
+"""Signatures sorted at once."""
+
+_PAIRS_AT_ONCE = 1 << 17
+_CACHED_SHINGLES = 1 << 22
 
 
-class Verdict(IntEnum):
-    """What a document is beside the earlier ones."""
+class Clusters(NamedTuple):
+    """What became of each row of the whole set."""
 
-    UNIQUE = 0
-    EXACT = 1
-    NEAR = 2
-
-
-Verdicts = NDArray[np.int8]
+    first: NDArray[np.int32]
+    """The first row of its cluster; its own where it has no earlier like."""
+    exact: NDArray[np.bool_]
+    """Whether an earlier row has the same bytes."""
 
 
-def judge_duplicates(
+SetOf = Callable[[int], Hashes]
+"""The sorted shingle set of a row that is a candidate."""
+
+
+class _Part(NamedTuple):
+    """A share of the values of one band, with the documents that have them, sorted by value and row."""
+
+    values: Hashes
+    rows: NDArray[np.int32]
+
+
+def same_bytes(files: Sequence[Signatures], *, num_rows: int, checkpoint: Callable[[], None]) -> Clusters:
+    """Clusters of equal documents."""
+    first = np.arange(num_rows, dtype=np.int32)
+    exact = np.zeros(num_rows, np.bool_)
+    total = sum(file.count() for file in files)
+    num_passes = _num_passes(total)
+    for number in range(num_passes):
+        checkpoint()
+        digests, rows = [], []
+        for file in files:
+            found = file.digests()
+            chosen = _in_share(found[:, 0], number, num_passes)
+            digests.append(found[chosen])
+            rows.append(file.rows()[chosen].astype(np.int32))
+        if digests:
+            together = np.concatenate(digests)
+            order = np.argsort(together[:, 0], kind="stable")
+            _join_equal(together[order], np.concatenate(rows)[order], first, exact)
+    return Clusters(first, exact)
+
+
+def candidates(
+    files: Sequence[Signatures], clusters: Clusters, *, num_bands: int, checkpoint: Callable[[], None]
+) -> NDArray[np.bool_]:
+    """Rows that share a band with another."""
+    marked = np.zeros(clusters.first.size, np.bool_)
+    for part in _parts(files, clusters, num_bands=num_bands, checkpoint=checkpoint):
+        equal = part.values[1:] == part.values[:-1]
+        marked[part.rows[1:][equal]] = True
+        marked[part.rows[:-1][equal]] = True
+    return marked
+
+
+def join_near(
+    files: Sequence[Signatures],
+    clusters: Clusters,
     *,
-    digests: NDArray[np.void],
-    band_columns: Callable[[int], Hashes],
     num_bands: int,
-    shingles_of: Callable[[int], Hashes],
+    set_of: SetOf,
     threshold: float,
     checkpoint: Callable[[], None],
-) -> Verdicts:
-    """Keep the first of equal documents, then drop each that is at least `threshold` like a kept earlier one.
-
-    `digests` holds one value per document, `band_columns(b)` the MinHash of band b for every document,
-    `shingles_of(i)` the sorted shingle set of document i; candidates from the bands are verified exactly.
-    """
-    verdicts: Verdicts = np.zeros(digests.size, np.int8)
-    _, first = np.unique(digests, return_index=True)
-    verdicts[:] = Verdict.EXACT
-    verdicts[first] = Verdict.UNIQUE
-    remaining = np.flatnonzero(verdicts == Verdict.UNIQUE)
-    pairs = _candidates(remaining, band_columns=band_columns, num_bands=num_bands, checkpoint=checkpoint)
-    shingles = _Cache(shingles_of)
-    for number, (later, earlier) in enumerate(pairs):
-        if number % 4096 == 0:
+) -> None:
+    """Join the clusters of candidates that are at least `threshold` alike."""
+    sets = _Cache(set_of)
+    first = clusters.first
+    for part in _parts(files, clusters, num_bands=num_bands, checkpoint=checkpoint):
+        place = np.zeros(1, np.int64)
+        while place[0] < part.rows.size:
             checkpoint()
-        if verdicts[later] or verdicts[earlier]:
-            continue
-        if jaccard(shingles.get(int(later)), shingles.get(int(earlier))) >= threshold:
-            verdicts[later] = Verdict.NEAR
-    return verdicts
+            pairs = np.empty((_PAIRS_AT_ONCE, 2), np.int32)
+            count = _pairs(part.values, part.rows, first, place, pairs)
+            for later, earlier in pairs[:count].tolist():
+                if _root(first, later) != _root(first, earlier):
+                    if jaccard(sets.get(later), sets.get(earlier)) >= threshold:
+                        _join(first, later, earlier)
+    _settle(first)
 
 
-def _candidates(
-    documents: NDArray[np.intp],
-    *,
-    band_columns: Callable[[int], Hashes],
-    num_bands: int,
-    checkpoint: Callable[[], None],
-) -> NDArray[np.int64]:
-    """Pairs (later, earlier) that share a band, each once, ordered by the later one."""
-    pairs: NDArray[np.int64] = np.empty((0, 2), np.int64)
+def _num_passes(total: int) -> int:
+    return max(1, -(-total // ROWS_PER_PASS))
+
+
+def _in_share(values: Hashes, number: int, num_passes: int) -> NDArray[np.bool_]:
+    if num_passes == 1:
+        return np.ones(values.size, np.bool_)
+    return (values >> np.uint64(33)) % np.uint64(num_passes) == number
+
+
+def _parts(
+    files: Sequence[Signatures], clusters: Clusters, *, num_bands: int, checkpoint: Callable[[], None]
+) -> Iterator[_Part]:
+    """Every band in shares, without documents that have an equal earlier one."""
+    num_passes = _num_passes(sum(file.count() for file in files))
     for band in range(num_bands):
-        checkpoint()
-        values = band_columns(band)[documents]
-        order = np.argsort(values, kind="stable")
-        edges = np.flatnonzero(np.diff(values[order])) + 1
-        starts = np.concatenate(([0], edges))
-        ends = np.concatenate((edges, [order.size]))
-        found: list[tuple[int, int]] = []
-        for start, end in zip(starts[ends - starts > 1], ends[ends - starts > 1], strict=True):
-            found += _neighbours(documents[order[start:end]].tolist())
-        if found:
-            pairs = np.unique(np.concatenate((pairs, np.array(found, np.int64))), axis=0)
-    return pairs
-
-
-def _neighbours(bucket: list[int]) -> list[tuple[int, int]]:
-    """Each document of a bucket with its first and nearest predecessors."""
-    found = []
-    for place in range(1, len(bucket)):
-        first = bucket[: min(place, _MAX_NEIGHBOURS)]
-        nearest = bucket[max(len(first), place - _MAX_NEIGHBOURS) : place]
-        found += [(bucket[place], earlier) for earlier in (*first, *nearest)]
-    return found
+        for number in range(num_passes):
+            checkpoint()
+            values, rows = [], []
+            for file in files:
+                found, places = file.band(band), file.rows()
+                chosen = _in_share(found, number, num_passes) & ~clusters.exact[places]
+                values.append(found[chosen])
+                rows.append(places[chosen].astype(np.int32))
+            if values:
+                together = np.concatenate(values)
+                order = np.argsort(together, kind="stable")
+                yield _Part(together[order], np.concatenate(rows)[order])
 
 
 class _Cache:
     """Shingle sets, the oldest forgotten first, up to a total size."""
 
-    def __init__(self, load: Callable[[int], Hashes]) -> None:
+    def __init__(self, load: SetOf) -> None:
         self._load = load
         self._kept: dict[int, Hashes] = {}
         self._size = 0
@@ -108,3 +153,72 @@ class _Cache:
         while self._size > _CACHED_SHINGLES and len(self._kept) > 2:
             self._size -= self._kept.pop(next(iter(self._kept))).size
         return found
+
+
+@njit(cache=True, nogil=True)
+def _root(first, row):  # type: ignore[no-untyped-def]
+    """The first row of a cluster; halves the way there. first: int32[rows]."""
+    while first[row] != row:
+        first[row] = first[first[row]]
+        row = first[row]
+    return row
+
+
+@njit(cache=True, nogil=True)
+def _join(first, left, right):  # type: ignore[no-untyped-def]
+    left, right = _root(first, left), _root(first, right)
+    if left < right:
+        first[right] = left
+    else:
+        first[left] = right
+
+
+@njit(cache=True, nogil=True)
+def _settle(first):  # type: ignore[no-untyped-def]
+    for row in range(first.size):
+        first[row] = _root(first, row)
+
+
+@njit(cache=True, nogil=True)
+def _join_equal(digests, rows, first, exact):  # type: ignore[no-untyped-def]
+    """digests: uint64[documents, 2], sorted by the first half; rows: int32[documents]; exact: bool[rows]."""
+    start = 0
+    for place in range(1, rows.size):
+        if digests[place, 0] != digests[start, 0]:
+            start = place
+            continue
+        for other in range(start, place):
+            if digests[place, 1] == digests[other, 1]:
+                _join(first, rows[place], rows[other])
+                exact[rows[place]] = True
+                break
+
+
+@njit(cache=True, nogil=True)
+def _pairs(values, rows, first, place, pairs):  # type: ignore[no-untyped-def]
+    """Pairs (later, earlier) that share a value and are not joined yet, until `pairs` is nearly full.
+
+    values: uint64[documents], sorted; rows: int32[documents]; place: int64[1], where to go on; returns their number.
+    """
+    count = 0
+    position = place[0]
+    start = position
+    while start > 0 and start < values.size and values[start - 1] == values[start]:
+        start -= 1
+    while position < values.size and count + 2 * _MAX_NEIGHBOURS <= pairs.shape[0]:
+        if values[position] != values[start]:
+            start = position
+        own = _root(first, rows[position])
+        nearest = max(start + _MAX_NEIGHBOURS, position - _MAX_NEIGHBOURS)
+        other = start
+        while other < position:
+            if _root(first, rows[other]) != own:
+                pairs[count, 0] = rows[position]
+                pairs[count, 1] = rows[other]
+                count += 1
+            other += 1
+            if other == start + _MAX_NEIGHBOURS:
+                other = max(other, nearest)
+        position += 1
+    place[0] = position
+    return count

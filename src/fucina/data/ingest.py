@@ -1,25 +1,24 @@
 """First step: from source files to shards of normalised text."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from fucina.compute.record import Progress
-from fucina.data.normalize import normalize
+from fucina.data.executors import Checkpoint, Executor
+from fucina.data.normalize import normalize, normalize_batch
 from fucina.data.readers import Record, read_records
 from fucina.data.recipe import PrepareRecipe, SourceFile
-from fucina.data.shards import Scratch, write_atomically, write_table
+from fucina.data.shards import Scratch, column_of, join_texts, write_atomically, write_table
 from fucina.data.sources import SourceMissing, digest_file
 from fucina.errors import BadInput
 
 SHARD_CHARACTERS = 4_000_000
 SHARD_RECORDS = 20_000
-
-_SCHEMA = pa.schema([("id", pa.string()), ("text", pa.string()), ("encoding", pa.string()), ("broken", pa.string())])
 
 
 class SourceChanged(BadInput):
@@ -38,6 +37,8 @@ class Shard:
     """Within the source."""
     path: Path
     num_records: int
+    first_row: int
+    """Its place among all records."""
 
 
 def ordered_sources(recipe: PrepareRecipe) -> tuple[SourceFile, ...]:
@@ -72,85 +73,104 @@ def verify(source: SourceFile, *, workdir: Path) -> None:
 def read_source(source: SourceFile, *, workdir: Path) -> Iterator[Record]:
     """Records of a source, their text normalised."""
     for record in read_records(locate(source, workdir=workdir), name=source.name):
-        if record.text is None:
-            yield record
-            continue
-        text = normalize(record.text)
-        if text:
-            yield Record(id=record.id, text=text, encoding=record.encoding)
+        if record.text is not None:
+            text = normalize(record.text)
+            yield replace(record, text=text) if text else replace(record, text=None, encoding="", broken="empty")
         else:
-            yield Record(id=record.id, text=None, broken="empty")
+            yield record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSource:
+    """The step: a source to shards; what was read to its end is not read again."""
+
+    sources: tuple[SourceFile, ...]
+    workdir: Path
+    scratch: Scratch
+
+    def __call__(self, index: int, checkpoint: Checkpoint) -> list[int]:
+        """Read one source; returns the number of records of each shard."""
+        source = self.sources[index]
+        verify(source, workdir=self.workdir)
+        manifest = self.scratch.path("read", source.sha256, source.name, suffix=".json")
+        if not manifest.exists():
+            counts: list[int] = []
+            records = read_records(locate(source, workdir=self.workdir), name=source.name)
+            for number, batch in enumerate(_batches(records, limit=SHARD_RECORDS)):
+                checkpoint()
+                path = shard_path(self.scratch, source, number)
+                self.scratch.run(path, partial(_write_shard, batch))
+                counts.append(len(batch))
+            write_atomically(manifest, partial(_write_json, counts), scratch=self.scratch.root)
+        return list(json.loads(manifest.read_bytes()))
 
 
 def ingest(
-    sources: tuple[SourceFile, ...], *, workdir: Path, scratch: Scratch, progress: Progress, message: str
+    step: ReadSource, *, executor: Executor, checkpoint: Checkpoint, report: Callable[[int, int], None]
 ) -> list[Shard]:
-    """Read every source into shards; a source that was read to its end is not read again.
+    """Read every source into shards; `report` hears of records read and of their likely total.
 
     The total is an estimate from the share of bytes read until the last source is in.
     """
-    shards: list[Shard] = []
+    sources = step.sources
     num_bytes_total = sum(source.num_bytes for source in sources) or 1
     num_bytes = num_records = 0
-    for index, source in enumerate(sources):
-        progress.raise_if_stopping()
-        verify(source, workdir=workdir)
-        manifest = scratch.path("read", source.sha256, source.name, suffix=".json")
-        if not manifest.exists():
-            _read_to_shards(source, workdir=workdir, scratch=scratch, progress=progress, manifest=manifest)
-        counts: list[int] = json.loads(manifest.read_bytes())
-        shards += [
-            Shard(source=index, number=number, path=_shard_path(scratch, source, number), num_records=count)
-            for number, count in enumerate(counts)
-        ]
-        num_bytes += source.num_bytes
+
+    def done(index: int, counts: list[int]) -> None:
+        nonlocal num_bytes, num_records
+        num_bytes += sources[index].num_bytes
         num_records += sum(counts)
-        total = max(num_records, num_records * num_bytes_total // max(1, num_bytes))
-        progress.report(done=num_records, total=total, unit="documents", message=message)
+        report(num_records, max(num_records, num_records * num_bytes_total // max(1, num_bytes)))
+
+    counts = executor.map(step, range(len(sources)), checkpoint=checkpoint, done=done)
+    shards: list[Shard] = []
+    first_row = 0
+    for index, source in enumerate(sources):
+        for number, count in enumerate(counts[index]):
+            path = shard_path(step.scratch, source, number)
+            shards.append(Shard(source=index, number=number, path=path, num_records=count, first_row=first_row))
+            first_row += count
     return shards
 
 
-def _shard_path(scratch: Scratch, source: SourceFile, number: int) -> Path:
+def shard_path(scratch: Scratch, source: SourceFile, number: int) -> Path:
+    """Where the records of a shard lie."""
     return scratch.path("read", source.sha256, source.name, number)
 
 
-def _read_to_shards(source: SourceFile, *, workdir: Path, scratch: Scratch, progress: Progress, manifest: Path) -> None:
-    counts: list[int] = []
-    for number, records in enumerate(_batches(read_source(source, workdir=workdir))):
-        progress.raise_if_stopping()
-        scratch.run(_shard_path(scratch, source, number), partial(_write_shard, records))
-        counts.append(len(records))
-    write_atomically(manifest, partial(_write_json, counts), scratch=scratch.root)
-
-
 def _write_shard(records: list[Record], path: Path) -> None:
-    write_table(_table(records), path)
+    normalized = normalize_batch([record.text or "" for record in records])
+    broken = [
+        record.broken or ("" if normal.text else "empty") for record, normal in zip(records, normalized, strict=True)
+    ]
+    kept = [not reason for reason in broken]
+    encodings = [record.encoding if keep else "" for record, keep in zip(records, kept, strict=True)]
+    shift_bounds = np.cumsum([0, *(normal.shifts.size for normal in normalized)], dtype=np.int64)
+    shifts = np.concatenate([normal.shifts.reshape(-1) for normal in normalized])
+    table = pa.table(
+        {
+            "id": pa.array([record.id for record in records], pa.string()),
+            "text": column_of(join_texts([normal.text for normal in normalized])),
+            "encoding": pa.array(encodings, pa.string()),
+            "broken": pa.array(broken, pa.string()),
+            "shifts": pa.LargeListArray.from_arrays(shift_bounds, pa.array(shifts, pa.int32())),
+        }
+    )
+    write_table(table, path)
 
 
 def _write_json(value: object, path: Path) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
-def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:
+def _batches(records: Iterator[Record], *, limit: int) -> Iterator[list[Record]]:
     batch: list[Record] = []
     num_characters = 0
     for record in records:
         batch.append(record)
         num_characters += len(record.text or "")
-        if num_characters >= SHARD_CHARACTERS or len(batch) >= SHARD_RECORDS:
+        if num_characters >= SHARD_CHARACTERS or len(batch) >= limit:
             yield batch
             batch, num_characters = [], 0
     if batch:
         yield batch
-
-
-def _table(records: list[Record]) -> pa.Table:
-    return pa.table(
-        {
-            "id": [record.id for record in records],
-            "text": [record.text for record in records],
-            "encoding": [record.encoding for record in records],
-            "broken": [record.broken for record in records],
-        },
-        schema=_SCHEMA,
-    )

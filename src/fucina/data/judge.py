@@ -3,19 +3,22 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from fucina.data.language import identify
-from fucina.data.quality import RULES, first_failure, page_of
+from fucina.data.language import identify_batch
+from fucina.data.quality import RULES, SCORES, first_failures, measure
 from fucina.data.readers import BROKEN
 from fucina.data.recipe import PrepareRecipe
-from fucina.data.shingles import Words, banding, bands_of, fold, shingles, words_of
+from fucina.data.runs import banding, bands_of
+from fucina.data.shards import Texts, join_texts, texts_of
+from fucina.data.signatures import DIGEST_BYTES, write_signatures
+from fucina.data.words import CHARACTERS, Hashes
 from fucina.errors import BadInput
-
-DIGEST_BYTES = 16
 
 TOO_SHORT = "too-short"
 TOO_LONG = "too-long"
@@ -27,66 +30,102 @@ MIN_SURVIVORS = 2
 """One document to train on and one to hold out."""
 
 
+_STEPS = {
+    TOO_SHORT: "length",
+    TOO_LONG: "length",
+    OTHER_LANGUAGE: "language",
+    EXACT_DUPLICATE: "duplicates",
+    NEAR_DUPLICATE: "duplicates",
+}
+
+
+def step_of(reason: str) -> str:
+    """The step that drops documents for a reason; empty for what is kept."""
+    if reason in BROKEN:
+        return "read"
+    return "quality" if reason in RULES else _STEPS.get(reason, "")
+
+
 class NothingSurvives(BadInput):
     """The rules leave fewer documents than a training and a validation set need."""
 
     code = "nothing_survives"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What one document is, on its own."""
+class Judged(NamedTuple):
+    """What documents are, each on its own."""
 
-    reason: str
-    """Why it is dropped; empty when it stays."""
-    language: str
-    words: Words | None = None
-    """Its folded words, when it stays."""
+    reasons: list[str]
+    """Why each is dropped; empty where it stays."""
+    languages: list[str]
+    scores: pa.Table
+    """What the reasons rest on."""
+    hashes: Hashes
+    """Words of all documents."""
+    bounds: NDArray[np.int64]
+    """[documents + 1] in `hashes`."""
 
 
-def judge_text(text: str, *, recipe: PrepareRecipe) -> Judgement:
-    """Length, language and quality of a normalised text."""
-    if len(text) < recipe.min_characters:
-        return Judgement(reason=TOO_SHORT, language="")
-    if len(text) > recipe.max_characters:
-        return Judgement(reason=TOO_LONG, language="")
-    language = identify(text, languages=recipe.languages).language
-    words = words_of(fold(text))
+def judge_texts(texts: Texts, *, recipe: PrepareRecipe) -> Judged:
+    """Length, language and quality of normalised texts."""
+    identified = identify_batch(texts.data, texts.offsets, languages=recipe.languages)
+    languages = [each.language for each in identified]
+    measured = measure(texts.data, texts.offsets, languages)
+    characters = measured.counts[:, CHARACTERS]
+    reasons = np.full(len(languages), "", object)
+    if recipe.languages:
+        reasons[~np.isin(np.array(languages, str), recipe.languages)] = OTHER_LANGUAGE
     if recipe.quality:
-        # Before the language: junk has none, and the card should say junk.
-        reason = first_failure(page_of(text, language=language, words=words))
-        if reason:
-            return Judgement(reason=reason, language=language)
-    if recipe.languages and language not in recipe.languages:
-        return Judgement(reason=OTHER_LANGUAGE, language=language)
-    return Judgement(reason="", language=language, words=words)
+        # Over the language: junk has none, and the card should say junk.
+        failures = first_failures(measured, languages)
+        reasons[failures >= 0] = np.array(list(RULES), object)[failures[failures >= 0]]
+    short, long = characters < recipe.min_characters, characters > recipe.max_characters
+    reasons[short], reasons[long] = TOO_SHORT, TOO_LONG
+    scores = {"characters": pa.array(characters), "language_confidence": _floats([e.confidence for e in identified])}
+    scores |= {name: _floats(score(measured)) for name, score in SCORES.items()}
+    known = ["" if skipped else code for skipped, code in zip((short | long).tolist(), languages, strict=True)]
+    return Judged(reasons.tolist(), known, pa.table(scores), measured.hashes, measured.bounds)
 
 
-def judge_shard(texts: list[str | None], broken: list[str], *, recipe: PrepareRecipe) -> pa.Table:
-    """One row per record: reason, language, and for documents that stay the digest and the MinHash bands."""
-    shape = banding(recipe.near_duplicate_threshold)
-    reasons, languages, digests, bands = [], [], [], []
-    no_bands = np.zeros(shape.num_bands, np.uint64)
-    for text, broken_reason in zip(texts, broken, strict=True):
-        judgement = Judgement(reason=broken_reason, language="") if text is None else judge_text(text, recipe=recipe)
-        reasons.append(judgement.reason)
-        languages.append(judgement.language)
-        if text is None or judgement.words is None:
-            digests.append(bytes(DIGEST_BYTES))
-            bands.append(no_bands)
-        else:
-            digests.append(hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).digest())
-            bands.append(bands_of(shingles(judgement.words.hashes), shape=shape))
-    matrix = np.array(bands, np.uint64).reshape(len(reasons), shape.num_bands)
-    columns = {f"band{band}": pa.array(matrix[:, band]) for band in range(shape.num_bands)}
-    return pa.table(
-        {
-            "reason": pa.array(reasons, pa.string()),
-            "language": pa.array(languages, pa.string()),
-            "digest": pa.array(digests, pa.binary(DIGEST_BYTES)),
-            **columns,
-        }
-    )
+def _floats(values: object) -> pa.Array:
+    return pa.array(np.asarray(values, np.float32))
+
+
+def judge_text(text: str, *, recipe: PrepareRecipe) -> str:
+    """Why one normalised text is dropped; empty when it stays."""
+    return judge_texts(join_texts([text.encode()]), recipe=recipe).reasons[0]
+
+
+class JudgedShard(NamedTuple):
+    """What a shard comes to on its own."""
+
+    judgements: pa.Table
+    """One row for each record: reason, language, scores."""
+    standing: NDArray[np.int64]
+    """Rows that stay."""
+    digests: bytes
+    """DIGEST_BYTES for each that stays."""
+    bands: Hashes
+    """MinHash of each that stays: [documents, bands]."""
+
+    def write_signatures(self, path: Path) -> None:
+        """The file that tells duplicates."""
+        write_signatures(path, rows=self.standing, digests=self.digests, bands=self.bands)
+
+
+def judge_shard(table: pa.Table, *, recipe: PrepareRecipe) -> JudgedShard:
+    """Judge the records (text, broken) of a shard; of documents that stay also the digest and the MinHash bands."""
+    texts = texts_of(table["text"])
+    judged = judge_texts(texts, recipe=recipe)
+    broken = table["broken"].to_pylist()
+    reasons = [was or reason for was, reason in zip(broken, judged.reasons, strict=True)]
+    languages = ["" if was else language for was, language in zip(broken, judged.languages, strict=True)]
+    standing = np.array([row for row, reason in enumerate(reasons) if not reason], np.int64)
+    digests = [hashlib.blake2b(texts.bytes_of(row), digest_size=DIGEST_BYTES).digest() for row in standing.tolist()]
+    bands = bands_of(judged.hashes, judged.bounds, standing, shape=banding(recipe.near_duplicate_threshold))
+    columns = {"reason": pa.array(reasons, pa.string()), "language": pa.array(languages, pa.string())}
+    judgements = pa.table(columns | {name: judged.scores[name] for name in judged.scores.column_names})
+    return JudgedShard(judgements, standing, b"".join(digests), bands)
 
 
 def raise_unless_enough(num_survivors: int, *, reasons: Mapping[str, int], recipe: PrepareRecipe) -> None:

@@ -4,27 +4,33 @@ import heapq
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from fucina.compute.record import StageResult
 from fucina.data.card import (
     CANARIES_FILE,
     CARD_FILE,
+    DECISIONS_FILE,
     PERSONAL_FILE,
+    SPANS_FILE,
     Canary,
     DatasetCard,
     PersonalValue,
     canaries_json,
     personal_json,
 )
-from fucina.data.decide import TRAIN, VALIDATION, hash64
+from fucina.data.decide import TRAIN, VALIDATION, Decisions, hash64
 from fucina.data.ingest import Shard
+from fucina.data.judge import step_of
 from fucina.data.pack import TokenShards
+from fucina.data.quality import SCORES
 from fucina.data.recipe import PersonalData, PrepareRecipe, SourceFile
-from fucina.data.redaction import public_name
+from fucina.data.redaction import public_name, public_names
 from fucina.data.report import Report
-from fucina.data.shards import Scratch, read_table, write_atomically
+from fucina.data.shards import Scratch, read_table, texts_of, write_atomically
+from fucina.data.tables import GrowingTable
 
 MAX_PERSONAL_VALUES = 10_000
 """Redacted values kept for the evaluation; of more, those with the lowest hashes."""
@@ -40,25 +46,33 @@ _DOCUMENTS = pa.schema(
     ]
 )
 _REJECTED = pa.schema([("id", pa.string()), ("source", pa.string()), ("reason", pa.string())])
-
-
-class _Documents:
-    """A Parquet file that grows shard by shard and gets its name when it is whole."""
-
-    def __init__(self, path: Path, *, schema: pa.Schema, scratch: Scratch) -> None:
-        self._path = path
-        self._schema = schema
-        self._scratch = scratch
-        self._temporary = scratch.root / f".{path.name}.growing"
-        self._writer = pq.ParquetWriter(self._temporary, schema, compression="zstd", compression_level=3)
-
-    def add(self, columns: Mapping[str, list[object]]) -> None:
-        if columns["id"]:
-            self._writer.write_table(pa.table(dict(columns), schema=self._schema))
-
-    def close(self) -> None:
-        self._writer.close()
-        write_atomically(self._path, self._temporary.replace, scratch=self._scratch.root)
+_DECISIONS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("kept", pa.bool_()),
+        ("split", pa.string()),
+        ("step", pa.string()),
+        ("reason", pa.string()),
+        ("cluster", pa.int64()),
+        ("language", pa.string()),
+        ("characters", pa.int64()),
+        ("language_confidence", pa.float32()),
+        *((name, pa.float32()) for name in SCORES),
+    ]
+)
+_SPANS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("row", pa.int64()),
+        ("start", pa.int64()),
+        ("end", pa.int64()),
+        ("kind", pa.string()),
+        ("action", pa.string()),
+    ]
+)
+_SPLITS = ("", TRAIN, VALIDATION)
+REDACTED = "redacted"
 
 
 class Outputs:
@@ -82,67 +96,86 @@ class Outputs:
         self._report = Report(recipe=recipe, sources=sources)
         self._splits = {
             split: (
-                _Documents(out / f"{split}.parquet", schema=_DOCUMENTS, scratch=scratch),
+                GrowingTable(out / f"{split}.parquet", schema=_DOCUMENTS, scratch=scratch, sized_by="text"),
                 TokenShards(out, split=split, vocabulary_size=vocabulary_size, scratch=scratch),
             )
             for split in (TRAIN, VALIDATION)
         }
-        self._rejected = _Documents(out / "rejected.parquet", schema=_REJECTED, scratch=scratch)
+        self._rejected = GrowingTable(out / "rejected.parquet", schema=_REJECTED, scratch=scratch)
+        self._decisions = GrowingTable(out / DECISIONS_FILE, schema=_DECISIONS, scratch=scratch)
+        self._spans = GrowingTable(out / SPANS_FILE, schema=_SPANS, scratch=scratch)
         self._canaries: list[tuple[int, Canary]] = []
         self._personal: list[tuple[int, int, PersonalValue]] = []
         self._num_personal = 0
 
-    def add(self, shard: Shard, *, reasons: list[str], redacted: pa.Table, encoded: pa.Table) -> None:
+    def add(
+        self, shard: Shard, *, decisions: Decisions, judged: pa.Table, redacted: pa.Table, encoded: pa.Table
+    ) -> None:
         """Write what one shard came to."""
-        self._add_records(shard, reasons)
+        names = self._add_records(shard, decisions, judged)
         tokens = encoded["tokens"].combine_chunks()
-        lengths: list[int] = []
-        for document, ids in zip(redacted.to_pylist(), tokens, strict=True):
-            values = ids.values.to_numpy()
-            lengths.append(values.size)
-            self._splits[document["split"]][1].add(values)
-            self._report.add_kept(
-                source=shard.source,
-                language=document["language"],
-                split=document["split"],
-                num_characters=len(document["text"]),
-                num_tokens=values.size,
-            )
-            for finding in document["findings"]:
+        lengths = np.diff(tokens.offsets.to_numpy())
+        # Text that was redacted does not keep its length; characters are those that a reader of the text sees.
+        documents = pa.table(
+            {
+                "id": pa.array([names[row] for row in (redacted["row"].to_numpy() - shard.first_row).tolist()]),
+                "text": redacted["text"],
+                "language": redacted["language"],
+                "source": pa.array([self._names[shard.source]] * lengths.size, pa.string()),
+                "licence": pa.array([self._sources[shard.source].licence] * lengths.size, pa.string()),
+                "num_tokens": pa.array(lengths, pa.int64()),
+                "split": pa.array([_SPLITS[split] for split in redacted["split"].to_pylist()], pa.string()),
+                "characters": pc.utf8_length(redacted["text"]),
+                "tokens": pa.array(lengths, pa.int64()),
+            }
+        )
+        ids, ends = tokens.values.to_numpy(), tokens.offsets.to_numpy()
+        for split, (table, shards) in self._splits.items():
+            chosen = np.array(pc.equal(documents["split"], split))
+            table.add(documents.filter(pa.array(chosen)))
+            every = np.repeat(chosen, lengths)
+            shards.add(ids[ends[0] : ends[-1]][every], lengths[chosen])
+        self._report.add_kept(source=shard.source, documents=documents)
+        self._add_findings(redacted, documents["id"].to_pylist())
+
+    def _add_records(self, shard: Shard, decisions: Decisions, judged: pa.Table) -> list[str]:
+        """Count and list all records; returns their public ids."""
+        table = read_table(shard.path, columns=["id", "text", "encoding"])
+        reasons = decisions.reason_names()
+        self._report.add_records(
+            source=shard.source, texts=texts_of(table["text"]), encodings=table["encoding"].to_pylist(), reasons=reasons
+        )
+        names = public_names(table["id"].to_pylist())
+        steps = {reason: step_of(reason) for reason in decisions.names}
+        listed = pa.table(
+            {
+                "id": pa.array(names, pa.string()),
+                "source": pa.array([self._names[shard.source]] * len(names), pa.string()),
+                "kept": pa.array(decisions.splits > 0),
+                "split": pa.array([_SPLITS[split] for split in decisions.splits.tolist()], pa.string()),
+                "step": pa.array([steps[reason] for reason in reasons], pa.string()),
+                "reason": pa.array(reasons, pa.string()),
+                "cluster": pa.array(decisions.clusters, pa.int64()),
+                **{name: judged[name] for name in ("language", "characters", "language_confidence", *SCORES)},
+            }
+        )
+        self._decisions.add(listed)
+        self._rejected.add(listed.filter(pa.array(decisions.splits == 0)))
+        return names
+
+    def _add_findings(self, redacted: pa.Table, names: list[str]) -> None:
+        counts = [np.array(pc.list_value_length(redacted[name])) for name in ("findings", "spans", "canaries")]
+        for place in np.flatnonzero(sum(counts)).tolist():
+            row = redacted["row"][place].as_py()
+            for finding in redacted["findings"][place].as_py():
                 self._add_finding(finding)
-            for canary in document["canaries"]:
-                self._add_canary(canary, language=document["language"])
-        self._add_documents(shard, redacted, lengths)
-
-    def _add_records(self, shard: Shard, reasons: list[str]) -> None:
-        records = read_table(shard.path).to_pylist()
-        rejected: dict[str, list[object]] = {"id": [], "source": [], "reason": []}
-        for record, reason in zip(records, reasons, strict=True):
-            self._report.add_record(
-                source=shard.source, text=record["text"], encoding=record["encoding"], reason=reason
-            )
-            if reason:
-                rejected["id"].append(public_name(record["id"]))
-                rejected["source"].append(self._names[shard.source])
-                rejected["reason"].append(reason)
-        self._rejected.add(rejected)
-
-    def _add_documents(self, shard: Shard, redacted: pa.Table, lengths: list[int]) -> None:
-        source = self._sources[shard.source]
-        splits = redacted["split"].to_pylist()
-        for split, (documents, _) in self._splits.items():
-            rows = [row for row, name in enumerate(splits) if name == split]
-            part = redacted.take(pa.array(rows, pa.int64()))
-            documents.add(
-                {
-                    "id": part["id"].to_pylist(),
-                    "text": part["text"].to_pylist(),
-                    "language": part["language"].to_pylist(),
-                    "source": [self._names[shard.source]] * len(rows),
-                    "licence": [source.licence] * len(rows),
-                    "num_tokens": [lengths[row] for row in rows],
-                }
-            )
+            for canary in redacted["canaries"][place].as_py():
+                self._add_canary(canary, language=redacted["language"][place].as_py())
+            spans = [
+                {"id": names[place], "row": row, **span, "action": REDACTED}
+                for span in redacted["spans"][place].as_py()
+            ]
+            self._spans.add(pa.Table.from_pylist(spans, schema=_SPANS))
 
     def _add_finding(self, finding: Mapping[str, str]) -> None:
         self._report.redactions[finding["kind"]] += 1
@@ -168,7 +201,8 @@ class Outputs:
         for documents, tokens in self._splits.values():
             documents.close()
             tokens.flush()
-        self._rejected.close()
+        for table in (self._rejected, self._decisions, self._spans):
+            table.close()
         for name, data in tokenizer_files.items():
             self._write(f"tokenizer/{name}", data)
         canaries = [canary for _, canary in sorted(self._canaries, key=lambda item: item[0])]

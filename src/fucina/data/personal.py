@@ -1,16 +1,22 @@
 """Personal data in text: fast patterns propose, validators decide, placeholders replace."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import numpy as np
 import re2
 
 from fucina.data import validators
+from fucina.data.candidates import windows_of
 from fucina.data.recipe import PersonalData
 
 MAX_PREFIX_CHARACTERS = 200
 _MAX_PASSES = 4
+_BETWEEN = b"\0.\0"
+"""Between two windows: no pattern reaches across."""
 _MASK = b"]"
 """Stands over what was found: neither letter nor digit, like the ends of a placeholder."""
 
@@ -86,6 +92,13 @@ class Redacted:
     findings: tuple[Finding, ...]
 
 
+class RedactedBytes(NamedTuple):
+    """The same in UTF-8; positions refer to the text before any pass."""
+
+    text: bytes
+    findings: tuple[Finding, ...]
+
+
 def placeholder(kind: PersonalData) -> str:
     """What replaces a value of a kind."""
     return f"[{kind.value.upper()}]"
@@ -93,43 +106,86 @@ def placeholder(kind: PersonalData) -> str:
 
 def find(text: str) -> tuple[Finding, ...]:
     """Personal values in a text, in order and without overlap."""
-    data = text.encode()
-    masked = bytearray(data)
-    found: list[tuple[int, int, PersonalData]] = []
-    for kind, search in _SEARCHES:
+    return find_batch([text.encode()])[0]
+
+
+def find_batch(texts: Sequence[bytes]) -> list[tuple[Finding, ...]]:
+    """`find` in each of several texts, UTF-8: one walk for the windows, then each search once over all of them."""
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    windows = windows_of(np.frombuffer(b"".join(texts), np.uint8), offsets)
+    found: list[list[tuple[int, int, PersonalData]]] = [[] for _ in texts]
+    documents, starts = windows.document.tolist(), (windows.start - offsets[windows.document]).tolist()
+    ends = (windows.end - offsets[windows.document]).tolist()
+    pieces = [texts[document][start:end] for document, start, end in zip(documents, starts, ends, strict=True)]
+    buffer = _BETWEEN.join(pieces)
+    places = np.cumsum([0, *(len(piece) + len(_BETWEEN) for piece in pieces)]).tolist()
+    masked = bytearray(buffer)
+    for kind, search in SEARCHES:
         # The list first: a search must not see what it finds itself.
         for start, end in list(search(bytes(masked))):
-            found.append((start, end, kind))
+            window = bisect_right(places, start) - 1
+            shift = starts[window] - places[window]
+            found[documents[window]].append((start + shift, end + shift, kind))
             masked[start:end] = _MASK * (end - start)
-    found.sort()
-    return tuple(
-        Finding(kind=kind, start=start, end=end, value=data[start:end].decode(), prefix=_prefix(data, start))
-        for start, end, kind in found
-    )
+    return [
+        tuple(
+            Finding(kind=kind, start=start, end=end, value=data[start:end].decode(), prefix=_prefix(data, start))
+            for start, end, kind in sorted(values)
+        )
+        for data, values in zip(texts, found, strict=True)
+    ]
 
 
 def redact(text: str, *, kinds: Collection[PersonalData]) -> Redacted:
     """Replace every value of the given kinds; what comes out holds none that `find` would find.
 
-    Positions in findings refer to the text of the pass that found them.
+    Positions in findings refer to the UTF-8 of the text as given.
     """
-    findings: list[Finding] = []
-    if "@" not in text and not _HINT.search(text):
-        return Redacted(text=text, findings=())
+    redacted = redact_batch([text.encode()], kinds=kinds)[0]
+    return Redacted(text=redacted.text.decode(), findings=redacted.findings)
+
+
+def redact_batch(texts: Sequence[bytes], *, kinds: Collection[PersonalData]) -> list[RedactedBytes]:
+    """`redact` of each of several texts, UTF-8."""
+    done = [RedactedBytes(text, ()) for text in texts]
+    pending = list(range(len(done)))
     for _ in range(_MAX_PASSES):
-        chosen = [finding for finding in find(text) if finding.kind in kinds]
-        if not chosen:
+        again = []
+        found = find_batch([done[index].text for index in pending])
+        for index, findings in zip(pending, found, strict=True):
+            chosen = [finding for finding in findings if finding.kind in kinds]
+            if chosen:
+                done[index] = _replace(done[index], chosen)
+                again.append(index)
+        pending = again
+        if not pending:
             break
-        findings += chosen
-        data, parts, last = text.encode(), [], 0
-        for finding in chosen:
-            parts += [data[last : finding.start], placeholder(finding.kind).encode()]
-            last = finding.end
-        text = b"".join((*parts, data[last:])).decode()
-    return Redacted(text=text, findings=tuple(findings))
+    return done
 
 
-_HINT = re.compile(r"[0-9]|[\[({<]\s?(?:at|AT|chiocciola)\b")
+def _replace(redacted: RedactedBytes, chosen: list[Finding]) -> RedactedBytes:
+    """Put placeholders where the findings of one more pass are."""
+    data, parts, last = redacted.text, [], 0
+    for finding in chosen:
+        parts += [data[last : finding.start], placeholder(finding.kind).encode()]
+        last = finding.end
+    former = redacted.findings
+    moved = (
+        [replace(f, start=_before(former, f.start), end=_before(former, f.end)) for f in chosen] if former else chosen
+    )
+    findings = sorted((*former, *moved), key=lambda finding: finding.start)
+    return RedactedBytes(b"".join((*parts, data[last:])), tuple(findings))
+
+
+def _before(former: tuple[Finding, ...], position: int) -> int:
+    """Where a position stood before earlier passes put in their placeholders."""
+    shift = 0
+    for finding in former:
+        size = len(placeholder(finding.kind))
+        if finding.start + shift + size > position:
+            break
+        shift += size - (finding.end - finding.start)
+    return position - shift
 
 
 def _prefix(data: bytes, start: int) -> str:
@@ -275,7 +331,7 @@ def _phones(data: bytes) -> Iterator[tuple[int, int]]:
 _JOINERS = (b",", b".", b"-", b"/", b"_", b"=", b"#", b"$", b"+")
 
 _Search = Callable[[bytes], Iterator[tuple[int, int]]]
-_SEARCHES: tuple[tuple[PersonalData, _Search], ...] = (
+SEARCHES: tuple[tuple[PersonalData, _Search], ...] = (
     (PersonalData.EMAIL, _emails),
     (PersonalData.IBAN, _ibans),
     (PersonalData.CODICE_FISCALE, _codici_fiscali),
@@ -283,4 +339,9 @@ _SEARCHES: tuple[tuple[PersonalData, _Search], ...] = (
     (PersonalData.IP_ADDRESS, _ip_addresses),
     (PersonalData.PHONE, _phones),
 )
-"""The surest kind first: what one search takes, the later ones do not see."""
+"""The surest kind first: what one search takes, the later ones do not see.
+
+A search gets the windows of many documents in one buffer (see `candidates`) and yields half-open slices of it. A new
+kind is a member of PersonalData, a search, and a line here; a value with neither six digits nor one of the other
+marks of a candidate needs a new mark there.
+"""

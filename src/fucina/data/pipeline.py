@@ -1,27 +1,30 @@
 """The `prepare` stage: from documents to token shards, a tokenizer and a card."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from tokenizers import Tokenizer
 
 from fucina.compute.record import Progress, StageResult
-from fucina.data.decide import TRAIN, decide
-from fucina.data.ingest import Shard, ingest, ordered_sources
+from fucina.data.decide import Decider, Decisions
+from fucina.data.executors import Checkpoint, Executor, LocalExecutor
+from fucina.data.ingest import ReadSource, Shard, ingest, ordered_sources
 from fucina.data.judge import judge_shard, raise_unless_enough
 from fucina.data.language import check_languages
 from fucina.data.outputs import Outputs
 from fucina.data.pack import encode_shard, training_texts
 from fucina.data.recipe import PrepareRecipe, SourceFile
-from fucina.data.redaction import Planting, choose_places, redact_shard
-from fucina.data.shards import Scratch, digest_of, read_table, write_table
+from fucina.data.redaction import Plantings, choose_places, redact_shard
+from fucina.data.shards import Scratch, digest_of, read_table, texts_of, write_table
 from fucina.data.sources import digest_file
 from fucina.data.tokens import load_tokenizer, tokenizer_files, train_tokenizer
 
-ENGINE_VERSION = 1
+ENGINE_VERSION = 2
 """Raised when a step changes what it makes, so that an old scratch folder is not taken for the new one's."""
 
 _STEPS = (
@@ -36,23 +39,110 @@ _STEPS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Judge:
+    """The step: a shard to its judgements and signatures."""
+
+    recipe: PrepareRecipe
+    scratch: Scratch
+
+    def paths(self, shard: Shard) -> tuple[Path, Path]:
+        """Judgements and signatures."""
+        name = shard.path.name
+        return self.scratch.path("judge", name), self.scratch.path("signatures", name, suffix=".bin")
+
+    def __call__(self, shard: Shard, _: Checkpoint) -> None:
+        judgements, signatures = self.paths(shard)
+        if judgements.exists() and signatures.exists():
+            return
+        table = read_table(shard.path, columns=["text", "broken"])
+        judged = judge_shard(table, recipe=self.recipe)
+        self.scratch.run(signatures, judged.write_signatures)
+        self.scratch.run(judgements, partial(write_table, judged.judgements))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Redact:
+    """The step: a shard's kept documents, planted and redacted."""
+
+    recipe: PrepareRecipe
+    scratch: Scratch
+    decisions: Decisions
+    plantings: Plantings
+    judge: _Judge
+
+    def path(self, shard: Shard) -> Path:
+        """What it makes."""
+        return self.scratch.path("redact", shard.path.name)
+
+    def __call__(self, shard: Shard, _: Checkpoint) -> None:
+        self.scratch.run(self.path(shard), partial(self._make, shard))
+
+    def _make(self, shard: Shard, path: Path) -> None:
+        table = redact_shard(
+            read_table(shard.path, columns=["text", "shifts"]),
+            first_row=shard.first_row,
+            languages=read_table(self.judge.paths(shard)[0], columns=["language"])["language"].to_pylist(),
+            splits=self.decisions.of(shard).splits.tolist(),
+            plantings=self.plantings,
+            recipe=self.recipe,
+        )
+        write_table(table, path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Encode:
+    """The step: the tokens of a shard's redacted documents."""
+
+    scratch: Scratch
+    redact: _Redact
+    tokenizer: Path
+
+    def path(self, shard: Shard) -> Path:
+        """What it makes."""
+        return self.scratch.path("encode", shard.path.name)
+
+    def __call__(self, shard: Shard, _: Checkpoint) -> None:
+        self.scratch.run(self.path(shard), partial(self._make, shard))
+
+    def _make(self, shard: Shard, path: Path) -> None:
+        texts = texts_of(read_table(self.redact.path(shard), columns=["text"])["text"])
+        write_table(encode_shard(texts, tokenizer=self.tokenizer), path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
     recipe: PrepareRecipe
     sources: tuple[SourceFile, ...]
     workdir: Path
     scratch: Scratch
     progress: Progress
+    executor: Executor
 
     def report(self, step: int, *, done: int, total: int) -> None:
         self.progress.report(
             done=done, total=total, unit="documents", message=f"step {step + 1} of {len(_STEPS)}: {_STEPS[step]}"
         )
 
+    def map(self, number: int, step: Callable[[Shard, Checkpoint], None], shards: tuple[Shard, ...]) -> None:
+        """Run a step on every shard and report how far it is."""
+        num_done = 0
 
-def prepare(recipe: PrepareRecipe, *, workdir: Path, out: Path, scratch: Path, progress: Progress) -> StageResult:
+        def done(shard: Shard, _: None) -> None:
+            nonlocal num_done
+            num_done += shard.num_records
+            self.report(number, done=num_done, total=_total(shards))
+
+        self.executor.map(step, shards, checkpoint=self.progress.raise_if_stopping, done=done)
+
+
+def prepare(
+    recipe: PrepareRecipe, *, workdir: Path, out: Path, scratch: Path, progress: Progress,
+    executor: Executor | None = None,
+) -> StageResult:  # fmt: skip
     """Read, clean, deduplicate, redact, split, tokenize and pack.
 
-    What each step leaves in `scratch` is found again after an interruption; the outputs do not depend on it.
+    What each step leaves in `scratch` is found again after an interruption; the outputs depend neither on that nor on
+    the executor, threads of this process by default.
     Raises NothingSurvives, SourceMissing, SourceChanged, UnknownLanguage, BadTokenizer, Interrupted.
     """
     check_languages(recipe.languages)
@@ -67,25 +157,47 @@ def prepare(recipe: PrepareRecipe, *, workdir: Path, out: Path, scratch: Path, p
         workdir=workdir,
         scratch=Scratch(root=scratch, recipe_digest=_recipe_digest(recipe, tokenizer_sha256)),
         progress=progress,
+        executor=executor or LocalExecutor(),
     )
-    message = f"step 1 of {len(_STEPS)}: {_STEPS[0]}"
-    shards = ingest(run.sources, workdir=workdir, scratch=run.scratch, progress=progress, message=message)
-    judged = _judge(run, shards)
-    decisions = _decide(run, shards, judged)
-    redacted = _redact(run, shards, judged, decisions)
-    tokenizer = _tokenizer(run, redacted, total=_total(shards))
-    encoded = _encode(run, shards, redacted, tokenizer)
+    shards = _read(run)
+    judge = _Judge(recipe=recipe, scratch=run.scratch)
+    run.map(1, judge, shards)
+    decisions = _decide(run, shards, judge)
+    redact = _Redact(
+        recipe=recipe,
+        scratch=run.scratch,
+        decisions=decisions,
+        plantings=_plantings(run, shards, judge, decisions),
+        judge=judge,
+    )
+    run.map(3, redact, shards)
+    path = _tokenizer(run, [redact.path(shard) for shard in shards], total=_total(shards))
+    encode = _Encode(scratch=run.scratch, redact=redact, tokenizer=path)
+    run.map(5, encode, shards)
+    return _write(run, shards, encode, tokenizer_sha256=tokenizer_sha256, out=out)
+
+
+def _write(run: _Run, shards: tuple[Shard, ...], encode: _Encode, *, tokenizer_sha256: str, out: Path) -> StageResult:
+    tokenizer: Tokenizer = load_tokenizer(encode.tokenizer)
     outputs = Outputs(
-        out=out, scratch=run.scratch, recipe=recipe, sources=run.sources, vocabulary_size=tokenizer.get_vocab_size()
+        out=out,
+        scratch=run.scratch,
+        recipe=run.recipe,
+        sources=run.sources,
+        vocabulary_size=tokenizer.get_vocab_size(),
     )
-    num_done, total = 0, _total(shards)
-    for shard, reasons, table, tokens in zip(shards, _per_shard(shards, decisions), redacted, encoded, strict=True):
-        progress.raise_if_stopping()
+    num_done = 0
+    for shard in shards:
+        run.progress.raise_if_stopping()
         outputs.add(
-            shard, reasons=reasons["reason"].to_pylist(), redacted=read_table(table), encoded=read_table(tokens)
+            shard,
+            decisions=encode.redact.decisions.of(shard),
+            judged=read_table(encode.redact.judge.paths(shard)[0]),
+            redacted=read_table(encode.redact.path(shard)),
+            encoded=read_table(encode.path(shard)),
         )
         num_done += shard.num_records
-        run.report(6, done=num_done, total=total)
+        run.report(6, done=num_done, total=_total(shards))
     return outputs.finish(tokenizer_files=tokenizer_files(tokenizer), given_tokenizer_sha256=tokenizer_sha256)
 
 
@@ -96,123 +208,71 @@ def _recipe_digest(recipe: PrepareRecipe, tokenizer_sha256: str) -> str:
     return digest_of(ENGINE_VERSION, fields, sources, tokenizer_sha256)
 
 
-def _total(shards: list[Shard]) -> int:
+def _total(shards: tuple[Shard, ...]) -> int:
     return sum(shard.num_records for shard in shards)
 
 
-def _judge(run: _Run, shards: list[Shard]) -> list[Path]:
-    paths, num_done = [], 0
-    for shard in shards:
-        run.progress.raise_if_stopping()
-
-        def make(path: Path, shard: Shard = shard) -> None:
-            table = read_table(shard.path, columns=["text", "broken"])
-            write_table(judge_shard(table["text"].to_pylist(), table["broken"].to_pylist(), recipe=run.recipe), path)
-
-        paths.append(run.scratch.run(run.scratch.path("judge", shard.path.name), make))
-        num_done += shard.num_records
-        run.report(1, done=num_done, total=_total(shards))
-    return paths
+def _read(run: _Run) -> tuple[Shard, ...]:
+    step = ReadSource(sources=run.sources, workdir=run.workdir, scratch=run.scratch)
+    shards = ingest(
+        step,
+        executor=run.executor,
+        checkpoint=run.progress.raise_if_stopping,
+        report=lambda done, total: run.report(0, done=done, total=total),
+    )
+    return tuple(shards)
 
 
-def _decide(run: _Run, shards: list[Shard], judged: list[Path]) -> pa.Table:
+def _decide(run: _Run, shards: tuple[Shard, ...], judge: _Judge) -> Decisions:
     total = _total(shards)
     if not shards:
         raise_unless_enough(0, reasons={}, recipe=run.recipe)
     run.report(2, done=0, total=total)
-    checkpoint = run.progress.raise_if_stopping
-    decisions = run.scratch.run_table(
-        run.scratch.path("decide"), lambda: decide(shards, judged, recipe=run.recipe, checkpoint=checkpoint)
-    )
+    paths = [judge.paths(shard) for shard in shards]
+    decisions = Decider(
+        shards=shards,
+        judged=tuple(judgements for judgements, _ in paths),
+        signatures=tuple(signatures for _, signatures in paths),
+        recipe=run.recipe,
+        scratch=run.scratch,
+        executor=run.executor,
+        checkpoint=run.progress.raise_if_stopping,
+    ).decide()
     run.report(2, done=total, total=total)
-    reasons = Counter(decisions["reason"].to_pylist())
-    raise_unless_enough(reasons[""], reasons=reasons, recipe=run.recipe)
+    counts = np.bincount(decisions.reasons, minlength=len(decisions.names)).tolist()
+    reasons = Counter(dict(zip(decisions.names, counts, strict=True)))
+    kept = np.unique(decisions.clusters[decisions.splits > 0]).size
+    raise_unless_enough(kept, reasons=+reasons, recipe=run.recipe)
     return decisions
 
 
-def _per_shard(shards: list[Shard], table: pa.Table) -> list[pa.Table]:
-    """The rows of a table over all records, one part for each shard."""
-    parts, start = [], 0
-    for shard in shards:
-        parts.append(table.slice(start, shard.num_records))
-        start += shard.num_records
-    return parts
-
-
-def _redact(run: _Run, shards: list[Shard], judged: list[Path], decisions: pa.Table) -> list[Path]:
-    plantings = _plantings(run, shards, judged, decisions)
-    paths: list[Path] = []
-    start = 0
-    for shard, judgement, part in zip(shards, judged, _per_shard(shards, decisions), strict=True):
-        run.progress.raise_if_stopping()
-        make = partial(_redact_one, run, shard, judgement, part, start, plantings)
-        paths.append(run.scratch.run(run.scratch.path("redact", shard.path.name), make))
-        start += shard.num_records
-        run.report(3, done=start, total=_total(shards))
-    return paths
-
-
-def _redact_one(
-    run: _Run,
-    shard: Shard,
-    judgement: Path,
-    part: pa.Table,
-    start: int,
-    plantings: dict[int, list[Planting]],
-    path: Path,
-) -> None:
-    kept = [row for row, reason in enumerate(part["reason"].to_pylist()) if not reason]
-    documents = (
-        read_table(shard.path, columns=["id", "text"])
-        .append_column("language", read_table(judgement, columns=["language"])["language"])
-        .append_column("split", part["split"])
-        .take(pa.array(kept, pa.int64()))
-    )
-    rows = [start + row for row in kept]
-    write_table(redact_shard(documents, rows=rows, plantings=plantings, recipe=run.recipe), path)
-
-
-def _plantings(run: _Run, shards: list[Shard], judged: list[Path], decisions: pa.Table) -> dict[int, list[Planting]]:
+def _plantings(run: _Run, shards: tuple[Shard, ...], judge: _Judge, decisions: Decisions) -> Plantings:
+    if not run.recipe.num_canaries:
+        return {}
     rows: list[int] = []
     identifiers: list[str] = []
     languages: list[str] = []
-    start = 0
-    for shard, judgement, part in zip(shards, judged, _per_shard(shards, decisions), strict=True):
-        chosen = [row for row, split in enumerate(part["split"].to_pylist()) if split == TRAIN]
+    for shard in shards:
+        chosen = np.flatnonzero(decisions.of(shard).splits == 1)
         take = pa.array(chosen, pa.int64())
-        rows += [start + row for row in chosen]
+        rows += (chosen + shard.first_row).tolist()
         identifiers += read_table(shard.path, columns=["id"])["id"].take(take).to_pylist()
-        languages += read_table(judgement, columns=["language"])["language"].take(take).to_pylist()
-        start += shard.num_records
+        languages += read_table(judge.paths(shard)[0], columns=["language"])["language"].take(take).to_pylist()
     return choose_places(rows=rows, identifiers=identifiers, languages=languages, recipe=run.recipe)
 
 
-def _tokenizer(run: _Run, redacted: list[Path], *, total: int) -> Tokenizer:
+def _tokenizer(run: _Run, redacted: list[Path], *, total: int) -> Path:
     if run.recipe.tokenizer:
-        return load_tokenizer(run.workdir / run.recipe.tokenizer)
+        return run.workdir / run.recipe.tokenizer
     run.progress.raise_if_stopping()
     run.report(4, done=0, total=total)
 
     def make(path: Path) -> None:
-        tokenizer = train_tokenizer(training_texts(redacted), vocabulary_size=run.recipe.vocabulary_size)
-        path.write_text(tokenizer.to_str(), encoding="utf-8")
+        num_bytes = sum(int(texts_of(read_table(each, columns=["text"])["text"]).data.size) for each in redacted)
+        size = run.recipe.vocabulary_size
+        texts = training_texts(redacted, num_bytes=num_bytes, vocabulary_size=size)
+        path.write_text(train_tokenizer(texts, vocabulary_size=size).to_str(), encoding="utf-8")
 
     path = run.scratch.run(run.scratch.path("tokenizer", suffix=".json"), make)
     run.report(4, done=total, total=total)
-    return load_tokenizer(path)
-
-
-def _encode(run: _Run, shards: list[Shard], redacted: list[Path], tokenizer: Tokenizer) -> list[Path]:
-    paths: list[Path] = []
-    num_done = 0
-    for shard, source in zip(shards, redacted, strict=True):
-        run.progress.raise_if_stopping()
-
-        def make(path: Path, source: Path = source) -> None:
-            texts = read_table(source, columns=["text"])["text"].to_pylist()
-            write_table(encode_shard(texts, tokenizer=tokenizer), path)
-
-        paths.append(run.scratch.run(run.scratch.path("encode", source.name), make))
-        num_done += shard.num_records
-        run.report(5, done=num_done, total=_total(shards))
-    return paths
+    return path

@@ -28,7 +28,7 @@ def preflight(recipe: PrepareRecipe, *, workdir: Path) -> None:
             if record.text is None:
                 reasons[record.broken] += 1
                 continue
-            reason = judge_text(record.text, recipe=recipe).reason
+            reason = judge_text(record.text, recipe=recipe)
             if not reason and record.text in texts:
                 reason = "exact-duplicate"
             reasons[reason] += 1

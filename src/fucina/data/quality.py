@@ -1,26 +1,26 @@
 """Rules that tell prose from what only looks like text. Each rule names the reason for which it drops a document.
 
-The rules follow the families of Gopher (Rae et al. 2021, appendix A) and C4 (Raffel et al. 2020, section 2.2); the
-limits are ours, set so that literature with its dialogues, statutes with their lists and technical pages with their
-code stay.
+The counting is done by the kernels in `words` and `runs`; where the lines are drawn stands in `quality.yaml`.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
+import re2
 from numpy.typing import NDArray
 
+from fucina.data import runs, words
+from fucina.data.characters import fold
 from fucina.data.function_words import FUNCTION_WORDS
-from fucina.data.shingles import Hashes, Words, fold, runs, words_of
+from fucina.data.language import UNKNOWN
+from fucina.data.limits import Limits, limits_of
+from fucina.data.words import Hashes, WordSets, count_words, hash_words, word_sets
 
-_LETTERS = re.compile(r"[^\W\d_]+")
-_LETTER = re.compile(r"[^\W\d_]")
-_SYMBOL = re.compile(r"(?<=\S)#|#(?=\w)|…|\.\.\.")
-_BULLET = re.compile(r"^\s*[-*•‣◦▪·–+]\s")
-_ENDS_SENTENCE = re.compile(r"""[.!?:;…]["'”’»)\]*_]*$""")
+_FENCED_CODE = re.compile(r"^[ \t>]*```.*?^[ \t>]*```[^\n]*$", re.DOTALL | re.MULTILINE)
 _BOILERPLATE = re.compile(
     r"(?i)(?:enable|activate|activer|attivare?|aktivieren|habilit\w+) (?:le |il |el |o |your )?java ?script"
     r"|java ?script (?:is |must |muss |deve |doit |\w+ )?(?:disabled|required|enabled|deaktiviert|disabilitato)"
@@ -28,176 +28,214 @@ _BOILERPLATE = re.compile(
     r"|cookie (?:policy|preferences|settings)|privacy policy|terms (?:of use|and conditions)|all rights reserved"
     r"|informativa sulla privacy|datenschutzerklärung|política de privacidad|politique de confidentialité"
 )
-_FENCED_CODE = re.compile(r"^[ \t>]*```.*?^[ \t>]*```[^\n]*$", re.DOTALL | re.MULTILINE)
-_BOILERPLATE_WORDS = (
-    "script",
-    "cookie",
-    "privacy",
-    "terms",
-    "rights reserved",
-    "datenschutz",
-    "privacidad",
-    "confident",
-)
-"""At least one stands in every line that the pattern above matches; looking for them first is cheap."""
+_BOILERPLATE_WORD = re2.compile(r"(?i)script|cookie|privacy|terms|reserved|datenschutz|privacidad|confident")
+"""One stands in every line that the pattern above matches; looking for it first is cheap."""
+_LONGEST_BOILERPLATE_LINE = 400
 
-MIN_WORDS = 20
-MEAN_WORD_CHARACTERS = (2.5, 14.0)
-MIN_SHARE_WITH_LETTERS = 0.4
-MIN_FUNCTION_WORD_SHARE = 0.05
-MAX_SYMBOLS_PER_WORD = 0.2
-MAX_BULLET_SHARE = 0.9
-MAX_ELLIPSIS_SHARE = 0.75
-MAX_REPEATED_LINE_SHARE = 0.3
-"""Characters in lines that occurred before, over all characters."""
-MAX_TOP_RUN_SHARE = {2: 0.2, 3: 0.18, 4: 0.16}
-"""Words in the most frequent run of this many words, over all words."""
-MAX_REPEATED_RUN_SHARE = {5: 0.45, 10: 0.3}
-"""Words in runs that occurred before, over all words."""
-MAX_BOILERPLATE_SHARE = 0.25
-"""Lines about cookies, scripts and terms of use, over all lines."""
+_LINE_COUNTS = [
+    words.LINES,
+    words.BULLET_LINES,
+    words.CLOSED_LINES,
+    words.CUT_OFF_LINES,
+    words.LINE_CHARACTERS,
+    words.REPEATED_LINE_CHARACTERS,
+]
+_RUN_COUNTS = [words.WORDS, words.TOP_2, words.TOP_3, words.TOP_4, words.REPEATED_5, words.REPEATED_10]
+NUM_MEASURES = 15
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """What the rules look at, computed once."""
+class Measured(NamedTuple):
+    """What the rules know about documents, and the words that tell duplicates."""
 
-    text: str
-    lowered: str
-    language: str
-    tokens: list[str]
-    """Split at white space."""
-    lines: list[str]
-    """Not empty, stripped; without fenced code, which repeats itself by nature."""
-    words: Words
-    """Of the text without fenced code."""
+    counts: NDArray[np.int64]
+    """[documents, NUM_COUNTS]; lines and runs without fenced code, which repeats itself by nature."""
+    boilerplate_lines: NDArray[np.int64]
+    lorem_ipsum: NDArray[np.bool_]
+    function_words_known: NDArray[np.bool_]
+    hashes: Hashes
+    bounds: NDArray[np.int64]
+    """[documents + 1] in `hashes`; of the whole texts."""
 
 
-def page_of(text: str, *, language: str, words: Words) -> Page:
-    """Prepare a normalised text, whose folded words are known, for the rules."""
-    prose = _FENCED_CODE.sub("\n", text) if "```" in text else text
-    if prose is not text:
-        words = words_of(fold(prose))
-    lines = [stripped for line in prose.split("\n") if (stripped := line.strip())]
-    return Page(text=text, lowered=text.lower(), language=language, tokens=text.split(), lines=lines, words=words)
+class Rule(NamedTuple):
+    """One reason to drop a document."""
+
+    measure: Callable[[Measured], NDArray[np.float64]]
+    """One number for each document."""
+    low: Callable[[Limits], float] | None = None
+    """The least that is allowed."""
+    high: Callable[[Limits], float] | None = None
+    """The most that is allowed."""
 
 
-def _too_few_words(page: Page) -> bool:
-    return len(page.tokens) < MIN_WORDS
+@lru_cache(maxsize=1)
+def _function_words() -> tuple[WordSets, dict[str, int]]:
+    """Sets of folded function words, and which belongs to a language; all of them where it is unknown."""
+    lists = {language: sorted(words) for language, words in FUNCTION_WORDS.items()}
+    lists[UNKNOWN] = sorted(set(chain.from_iterable(FUNCTION_WORDS.values())))
+    sets = [np.unique(hash_words(fold(" ".join(entries)))) for entries in lists.values()]
+    return word_sets(sets), {language: number for number, language in enumerate(lists)}
 
 
-def _word_length(page: Page) -> bool:
-    mean = sum(map(len, page.tokens)) / len(page.tokens)
-    return not MEAN_WORD_CHARACTERS[0] <= mean <= MEAN_WORD_CHARACTERS[1]
+def measure(data: NDArray[np.uint8], offsets: NDArray[np.int64], languages: Sequence[str]) -> Measured:
+    """Measure each normalised text of a buffer; `languages` holds one code for each."""
+    sets, numbers = _function_words()
+    set_numbers = np.array([numbers.get(language, -1) for language in languages], np.int64)
+    found = count_words(data, offsets, set_numbers, sets)
+    runs.count_runs(found, limits=_run_limits())
+    counts = found.counts
+    fenced = np.flatnonzero(counts[:, words.FENCED])
+    if fenced.size:
+        _measure_without_code(data, offsets, fenced, counts)
+    boilerplate = np.zeros(counts.shape[0], np.int64)
+    lorem_ipsum = np.zeros(counts.shape[0], np.bool_)
+    for document in np.flatnonzero(counts[:, words.SUSPECT]).tolist():
+        text = data[offsets[document] : offsets[document + 1]].tobytes().decode()
+        lorem_ipsum[document] = "lorem ipsum" in text.lower()
+        boilerplate[document] = _count_boilerplate(_without_code(text))
+    return Measured(counts, boilerplate, lorem_ipsum, set_numbers >= 0, found.hashes, found.bounds)
 
 
-def _no_letters(page: Page) -> bool:
-    with_letters = sum(1 for token in page.tokens if _LETTER.search(token))
-    return with_letters < MIN_SHARE_WITH_LETTERS * len(page.tokens)
+def _measure_without_code(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], fenced: NDArray[np.intp], counts: NDArray[np.int64]
+) -> None:
+    """Put the counts of lines and runs of the prose alone in the place of those of the whole text."""
+    prose = [_without_code(data[offsets[i] : offsets[i + 1]].tobytes().decode()).encode() for i in fenced.tolist()]
+    bounds = np.cumsum([0, *(len(text) for text in prose)], dtype=np.int64)
+    buffer = np.frombuffer(b"".join(prose), np.uint8)
+    found = count_words(buffer, bounds, np.full(fenced.size, -1, np.int64), word_sets([]))
+    runs.count_runs(found, limits=_run_limits())
+    chosen = _LINE_COUNTS + _RUN_COUNTS
+    counts[np.ix_(fenced, chosen)] = found.counts[:, chosen]
 
 
-def _no_function_words(page: Page) -> bool:
-    known = FUNCTION_WORDS.get(page.language)
-    if known is None:
-        if page.language != "und":
-            return False
-        known = _ALL_FUNCTION_WORDS
-    words = _LETTERS.findall(page.lowered)
-    return sum(word in known for word in words) < MIN_FUNCTION_WORD_SHARE * len(words)
+def _without_code(text: str) -> str:
+    return _FENCED_CODE.sub("\n", text) if "```" in text else text
 
 
-_ALL_FUNCTION_WORDS = frozenset(chain.from_iterable(FUNCTION_WORDS.values()))
+def _count_boilerplate(prose: str) -> int:
+    found = behind = 0
+    for match in _BOILERPLATE_WORD.finditer(prose):
+        if match.start() < behind:
+            continue
+        start = prose.rfind("\n", 0, match.start()) + 1
+        behind = prose.find("\n", match.end())
+        behind = behind if behind >= 0 else len(prose)
+        line = prose[start:behind].strip()
+        found += len(line) < _LONGEST_BOILERPLATE_LINE and _BOILERPLATE.search(line) is not None
+    return found
 
 
-def _symbols(page: Page) -> bool:
-    return len(_SYMBOL.findall(page.text)) > MAX_SYMBOLS_PER_WORD * len(page.tokens)
+@lru_cache(maxsize=1)
+def _run_limits() -> tuple[int, ...]:
+    """The lowest limit of any language for each kind of run, in thousandths, rounded down."""
+    every = [limits_of(language) for language in ("", *FUNCTION_WORDS)]
+    names = ("max_top_2_share", "max_top_3_share", "max_top_4_share", "max_repeated_5_share", "max_repeated_10_share")
+    return tuple(int(1000 * min(getattr(limits, name) for limits in every)) for name in names)
 
 
-def _bullets(page: Page) -> bool:
-    """Lists of fragments; a dialogue opens its lines with dashes too, but closes them like sentences."""
-    if sum(1 for line in page.lines if _BULLET.match(line)) < MAX_BULLET_SHARE * len(page.lines):
-        return False
-    return sum(1 for line in page.lines if _ENDS_SENTENCE.search(line)) < 0.3 * len(page.lines)
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    return part / np.maximum(whole, 1)
 
 
-def _cut_off_lines(page: Page) -> bool:
-    cut_off = sum(1 for line in page.lines if line.endswith(("...", "…")))
-    return len(page.lines) >= 8 and cut_off > MAX_ELLIPSIS_SHARE * len(page.lines)
+def _of(part: int, whole: int) -> Callable[[Measured], NDArray[np.float64]]:
+    return lambda m: _share(m.counts[:, part], m.counts[:, whole])
 
 
-def _repeated_lines(page: Page) -> bool:
-    seen: set[str] = set()
-    repeated = 0
-    for line in page.lines:
-        if line in seen:
-            repeated += len(line)
-        seen.add(line)
-    return repeated > MAX_REPEATED_LINE_SHARE * sum(map(len, page.lines))
+def _function_word_share(m: Measured) -> NDArray[np.float64]:
+    known = m.function_words_known & (m.counts[:, words.LETTER_WORDS] > 0)
+    return np.where(known, _share(m.counts[:, words.FUNCTION_WORDS], m.counts[:, words.LETTER_WORDS]), 1.0)
 
 
-def _repeated_runs(page: Page) -> bool:
-    hashes = page.words.hashes
-    for length, limit in MAX_TOP_RUN_SHARE.items():
-        if _top_run_share(hashes, length=length) > limit:
-            return True
-    return any(_repeated_run_share(hashes, length=length) > limit for length, limit in MAX_REPEATED_RUN_SHARE.items())
+def _bullet_share(m: Measured) -> NDArray[np.float64]:
+    closed = m.counts[:, words.CLOSED_LINES] >= 0.3 * m.counts[:, words.LINES]
+    return np.where(closed, 0.0, _share(m.counts[:, words.BULLET_LINES], m.counts[:, words.LINES]))
 
 
-def _top_run_share(hashes: Hashes, *, length: int) -> float:
-    run_hashes = runs(hashes, length=length)
-    if run_hashes.size < MIN_WORDS:
-        return 0.0
-    run_hashes.sort()
-    edges = np.flatnonzero(run_hashes[1:] != run_hashes[:-1])
-    counts = np.diff(np.concatenate(([-1], edges, [run_hashes.size - 1])))
-    top = int(counts.max())
-    return top * length / hashes.size if top > 2 else 0.0
+def _cut_off_share(m: Measured) -> NDArray[np.float64]:
+    few = m.counts[:, words.LINES] < 8
+    return np.where(few, 0.0, _share(m.counts[:, words.CUT_OFF_LINES], m.counts[:, words.LINES]))
 
 
-def _repeated_run_share(hashes: Hashes, *, length: int) -> float:
-    run_hashes = runs(hashes, length=length)
-    if run_hashes.size < MIN_WORDS:
-        return 0.0
-    order = np.argsort(run_hashes, kind="stable")
-    ordered = run_hashes[order]
-    again = order[1:][ordered[1:] == ordered[:-1]]
-    # A run covers `length` words: +1 where it starts, -1 behind its end, then a running sum.
-    edges: NDArray[np.int64] = np.zeros(hashes.size + 1, np.int64)
-    edges[again] += 1
-    edges[again + length] -= 1
-    return float(np.count_nonzero(np.cumsum(edges)[:-1])) / hashes.size
+def _top_share(count: int, length: int) -> Callable[[Measured], NDArray[np.float64]]:
+    def share(m: Measured) -> NDArray[np.float64]:
+        top = m.counts[:, count]
+        return np.where(top > 2, _share(top * length, m.counts[:, words.WORDS]), 0.0)
+
+    return share
 
 
-def _boilerplate(page: Page) -> bool:
-    if not any(word in page.lowered for word in _BOILERPLATE_WORDS):
-        return False
-    found = sum(1 for line in page.lines if len(line) < 400 and _BOILERPLATE.search(line))
-    return found > MAX_BOILERPLATE_SHARE * len(page.lines)
-
-
-def _lorem_ipsum(page: Page) -> bool:
-    return "lorem ipsum" in page.lowered
-
-
-RULES: dict[str, Callable[[Page], bool]] = {
-    "too-few-words": _too_few_words,
-    "word-length": _word_length,
-    "few-letters": _no_letters,
-    "no-function-words": _no_function_words,
-    "symbols": _symbols,
-    "bullet-list": _bullets,
-    "cut-off-lines": _cut_off_lines,
-    "repeated-lines": _repeated_lines,
-    "repeated-runs": _repeated_runs,
-    "boilerplate": _boilerplate,
-    "lorem-ipsum": _lorem_ipsum,
+RULES: dict[str, tuple[Rule, ...]] = {
+    "too-few-words": (Rule(lambda m: m.counts[:, words.TOKENS] * 1.0, low=lambda limits: limits.min_tokens),),
+    "word-length": (
+        Rule(
+            _of(words.TOKEN_CHARACTERS, words.TOKENS),
+            low=lambda limits: limits.min_mean_token_characters,
+            high=lambda limits: limits.max_mean_token_characters,
+        ),
+    ),
+    "few-letters": (
+        Rule(_of(words.TOKENS_WITH_LETTER, words.TOKENS), low=lambda limits: limits.min_share_with_letters),
+    ),
+    "no-function-words": (Rule(_function_word_share, low=lambda limits: limits.min_function_word_share),),
+    "symbols": (Rule(_of(words.SYMBOLS, words.TOKENS), high=lambda limits: limits.max_symbols_per_token),),
+    "bullet-list": (Rule(_bullet_share, high=lambda limits: limits.max_bullet_share),),
+    "cut-off-lines": (Rule(_cut_off_share, high=lambda limits: limits.max_cut_off_share),),
+    "repeated-lines": (
+        Rule(
+            _of(words.REPEATED_LINE_CHARACTERS, words.LINE_CHARACTERS),
+            high=lambda limits: limits.max_repeated_line_share,
+        ),
+    ),
+    "repeated-runs": (
+        Rule(_top_share(words.TOP_2, 2), high=lambda limits: limits.max_top_2_share),
+        Rule(_top_share(words.TOP_3, 3), high=lambda limits: limits.max_top_3_share),
+        Rule(_top_share(words.TOP_4, 4), high=lambda limits: limits.max_top_4_share),
+        Rule(_of(words.REPEATED_5, words.WORDS), high=lambda limits: limits.max_repeated_5_share),
+        Rule(_of(words.REPEATED_10, words.WORDS), high=lambda limits: limits.max_repeated_10_share),
+    ),
+    "boilerplate": (
+        Rule(
+            lambda m: _share(m.boilerplate_lines, m.counts[:, words.LINES]),
+            high=lambda limits: limits.max_boilerplate_share,
+        ),
+    ),
+    "lorem-ipsum": (Rule(lambda m: m.lorem_ipsum * 1.0, high=lambda _: 0.0),),
 }
 """Every rule by the reason that it gives, in the order in which they are asked."""
 
 
-def first_failure(page: Page) -> str:
-    """The reason to drop a document, or "" when every rule holds."""
-    for reason, fails in RULES.items():
-        if fails(page):
-            return reason
-    return ""
+def failing(measured: Measured, languages: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Which documents fail each rule."""
+    codes, places = np.unique(np.array(languages, str), return_inverse=True)
+    limits = [limits_of(str(code)) for code in codes]
+    result = {}
+    for reason, parts in RULES.items():
+        fails = np.zeros(len(languages), np.bool_)
+        for rule in parts:
+            values = rule.measure(measured)
+            if rule.low:
+                fails |= values < np.array([rule.low(each) for each in limits])[places]
+            if rule.high:
+                fails |= values > np.array([rule.high(each) for each in limits])[places]
+        result[reason] = fails
+    return result
+
+
+def first_failures(measured: Measured, languages: Sequence[str]) -> NDArray[np.int64]:
+    """The number of the first rule that each document fails, in the order of RULES; -1 when every rule holds."""
+    result = np.full(len(languages), -1, np.int64)
+    for number, fails in reversed(list(enumerate(failing(measured, languages).values()))):
+        result[fails] = number
+    return result
+
+
+SCORES: dict[str, Callable[[Measured], NDArray[np.float64]]] = {
+    "mean_token_characters": RULES["word-length"][0].measure,
+    "share_with_letters": RULES["few-letters"][0].measure,
+    "function_word_share": _function_word_share,
+    "symbols_per_token": RULES["symbols"][0].measure,
+    "repeated_line_share": RULES["repeated-lines"][0].measure,
+    "repeated_run_share": RULES["repeated-runs"][3].measure,
+}
+"""What `decisions.parquet` tells about every document."""

@@ -3,14 +3,16 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from fucina.data.canaries import Record, has_sentences, make_record, plant
-from fucina.data.decide import TRAIN, hash64
-from fucina.data.personal import Redacted, redact
+from fucina.data.canaries import Planted, Record, has_sentences, make_record, plant
+from fucina.data.decide import hash64
+from fucina.data.personal import Finding, redact, redact_batch
 from fucina.data.recipe import PersonalData, PrepareRecipe
+from fucina.data.shards import column_of, join_texts, texts_of
 
 _ALL_KINDS = frozenset(PersonalData)
 _SAMPLE_CHARACTERS = 160
@@ -26,16 +28,7 @@ _CANARY = pa.struct(
         ("found", pa.bool_()),
     ]
 )
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text", pa.large_string()),
-        ("language", pa.string()),
-        ("split", pa.string()),
-        ("findings", pa.list_(_FINDING)),
-        ("canaries", pa.list_(_CANARY)),
-    ]
-)
+_SPAN = pa.struct([("start", pa.int64()), ("end", pa.int64()), ("kind", pa.string())])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +38,10 @@ class Planting:
     row: int
     number: int
     language: str
+
+
+Plantings = Mapping[int, list[Planting]]
+"""By row of the whole corpus."""
 
 
 def choose_places(
@@ -67,12 +64,19 @@ def choose_places(
     return chosen
 
 
+def public_names(names: Sequence[str]) -> list[str]:
+    """Source names or document ids as they may be shown: what is personal in one gives way to a digest."""
+    raw = [name.encode("utf-8", "replace") for name in names]
+    shown = []
+    for name, data, redacted in zip(names, raw, redact_batch(raw, kinds=_ALL_KINDS), strict=True):
+        digest = f"-{hashlib.sha256(data).hexdigest()[:8]}"
+        shown.append(redacted.text.decode() + digest if redacted.findings else name)
+    return shown
+
+
 def public_name(name: str) -> str:
-    """A source name or document id as it may be shown: what is personal in it gives way to a digest."""
-    redacted = redact(name, kinds=_ALL_KINDS)
-    if not redacted.findings:
-        return name
-    return f"{redacted.text}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    """`public_names` of one."""
+    return public_names([name])[0]
 
 
 def sample_of(text: str) -> str:
@@ -84,53 +88,82 @@ def sample_of(text: str) -> str:
 
 
 def redact_shard(
-    documents: pa.Table, *, rows: Sequence[int], plantings: Mapping[int, list[Planting]], recipe: PrepareRecipe
-) -> pa.Table:
-    """Kept documents (id, text, language, split) after planting and redaction, with what was found in them."""
-    out: list[dict[str, Any]] = []
-    for row, document in zip(rows, documents.to_pylist(), strict=True):
-        records = [
-            make_record(number=planting.number, language=planting.language, seed=recipe.seed)
-            for planting in plantings.get(row, ())
-        ]
-        out.append(_redact_document(document, records, [p.number for p in plantings.get(row, ())], recipe=recipe))
-    return pa.Table.from_pylist(out, schema=SCHEMA)
+    table: pa.Table, *, first_row: int, languages: Sequence[str], splits: Sequence[int], plantings: Plantings,
+    recipe: PrepareRecipe,
+) -> pa.Table:  # fmt: skip
+    """Kept documents of a shard after planting and redaction, with what was found in them.
+
+    `table` holds the shard's text and shifts, `splits` 0 for dropped documents, 1 for training, 2 for validation.
+    """
+    texts = texts_of(table["text"])
+    rows = [row for row, split in enumerate(splits) if split]
+    parts = [texts.bytes_of(row) for row in rows]
+    planted: dict[int, tuple[Planted, list[tuple[int, Record]]]] = {}
+    for place, row in enumerate(rows):
+        if chosen := plantings.get(first_row + row):
+            records = [(p.number, make_record(number=p.number, language=p.language, seed=recipe.seed)) for p in chosen]
+            planted[place] = plant(parts[place].decode(), [record for _, record in records]), records
+            parts[place] = planted[place][0].text.encode()
+    redacted = redact_batch(parts, kinds=frozenset(recipe.redact))
+    findings: list[list[dict[str, str]]] = [[] for _ in rows]
+    spans: list[list[dict[str, object]]] = [[] for _ in rows]
+    canaries: list[list[dict[str, object]]] = [[] for _ in rows]
+    for place, (row, done) in enumerate(zip(rows, redacted, strict=True)):
+        planting, records = planted.get(place, (None, []))
+        if done.findings:
+            own = {record.value for _, record in records}
+            found = [finding for finding in done.findings if finding.value not in own]
+            # Held-out documents: nothing trains on them, so their values are counted and forgotten.
+            findings[place] = [_finding(each, whole=splits[row] == 1) for each in found]
+            shifts = table["shifts"][row].values.to_numpy().reshape(-1, 2)
+            spans[place] = _spans(found, parts[place], planting=planting, shifts=shifts)
+        if planting:
+            values = {finding.value for finding in done.findings}
+            canaries[place] = [
+                _canary(number, record, prefix, found=record.value in values)
+                for (number, record), prefix in zip(records, planting.prefixes, strict=True)
+            ]
+    return pa.table(
+        {
+            "row": pa.array(np.array(rows, np.int64) + first_row),
+            "text": column_of(join_texts([done.text for done in redacted])),
+            "language": pa.array([languages[row] for row in rows], pa.string()),
+            "split": pa.array([splits[row] for row in rows], pa.int8()),
+            "findings": pa.array(findings, pa.list_(_FINDING)),
+            "spans": pa.array(spans, pa.list_(_SPAN)),
+            "canaries": pa.array(canaries, pa.list_(_CANARY)),
+        }
+    )
 
 
-def _redact_document(
-    document: dict[str, Any], records: list[Record], numbers: list[int], *, recipe: PrepareRecipe
-) -> dict[str, Any]:
-    planted = plant(document["text"], records) if records else None
-    redacted = redact(planted.text if planted else document["text"], kinds=frozenset(recipe.redact))
-    values = {record.value for record in records}
-    found = {finding.value for finding in redacted.findings}
+def _finding(finding: Finding, *, whole: bool) -> dict[str, str]:
     return {
-        "id": public_name(document["id"]),
-        "text": redacted.text,
-        "language": document["language"],
-        "split": document["split"],
-        "findings": _findings(redacted, but=values) if document["split"] == TRAIN else _kinds_only(redacted),
-        "canaries": [
-            {
-                "number": number,
-                "kind": record.kind.value,
-                "value": record.value,
-                "prefix": prefix,
-                "found": record.value in found,
-            }
-            for number, record, prefix in zip(numbers, records, planted.prefixes if planted else (), strict=True)
-        ],
+        "kind": finding.kind.value,
+        "value": finding.value if whole else "",
+        "prefix": finding.prefix if whole else "",
     }
 
 
-def _findings(redacted: Redacted, *, but: set[str]) -> list[dict[str, str]]:
-    return [
-        {"kind": finding.kind.value, "value": finding.value, "prefix": finding.prefix}
-        for finding in redacted.findings
-        if finding.value not in but
-    ]
+def _canary(number: int, record: Record, prefix: str, *, found: bool) -> dict[str, object]:
+    return {"number": number, "kind": record.kind.value, "value": record.value, "prefix": prefix, "found": found}
 
 
-def _kinds_only(redacted: Redacted) -> list[dict[str, str]]:
-    """Held-out documents: nothing trains on them, so their values are counted and forgotten."""
-    return [{"kind": finding.kind.value, "value": "", "prefix": ""} for finding in redacted.findings]
+def _spans(
+    findings: Sequence[Finding], data: bytes, *, planting: Planted | None, shifts: NDArray[np.int32]
+) -> list[dict[str, object]]:
+    """Where findings stood in the text before planting and normalisation, in characters."""
+    spans: list[dict[str, object]] = []
+    for finding in findings:
+        start = len(data[: finding.start].decode())
+        end = start + len(finding.value)
+        if planting:
+            start, end = planting.in_text(start), planting.in_text(end - 1) + 1
+        if start >= 0 and end > 0:
+            spans.append({"start": _original(start, shifts), "end": _original(end - 1, shifts) + 1,
+                          "kind": finding.kind.value})  # fmt: skip
+    return spans
+
+
+def _original(place: int, shifts: NDArray[np.int32]) -> int:
+    index = int(np.searchsorted(shifts[:, 0], place, side="right")) - 1
+    return place + (int(shifts[index, 1]) if index >= 0 else 0)

@@ -3,11 +3,14 @@
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from fucina.data.card import DatasetCard, SourceCard, Tally
 from fucina.data.judge import EXACT_DUPLICATE, NEAR_DUPLICATE
 from fucina.data.readers import BROKEN
 from fucina.data.recipe import PrepareRecipe, SourceFile
 from fucina.data.redaction import public_name, sample_of
+from fucina.data.shards import Texts
 
 SAMPLES_PER_REASON = 3
 
@@ -18,8 +21,8 @@ class _Count:
     num_characters: int = 0
     num_tokens: int = 0
 
-    def add(self, *, num_characters: int, num_tokens: int) -> None:
-        self.num_documents += 1
+    def add(self, *, num_documents: int, num_characters: int, num_tokens: int) -> None:
+        self.num_documents += num_documents
         self.num_characters += num_characters
         self.num_tokens += num_tokens
 
@@ -46,28 +49,39 @@ class Report:
     num_canaries: int = 0
     num_canaries_redacted: int = 0
 
-    def add_record(self, *, source: int, text: str | None, encoding: str, reason: str) -> None:
-        """Count one record with its final reason, "" when it was kept."""
-        self.records[source] += 1
-        if encoding:
-            self.encodings[encoding] += 1
-        if not reason:
-            return
-        self.reasons[reason] += 1
-        if text is None:
-            self.broken_records[source] += 1
-        elif len(self.samples[reason]) < SAMPLES_PER_REASON:
-            self.samples[reason].append(sample_of(text))
+    def add_records(self, *, source: int, texts: Texts, encodings: list[str], reasons: list[str]) -> None:
+        """Count records with their final reasons, "" where kept."""
+        self.records[source] += len(reasons)
+        self.encodings.update(encoding for encoding in encodings if encoding)
+        for reason, count in Counter(reasons).items():
+            if not reason:
+                continue
+            self.reasons[reason] += count
+            if reason in BROKEN:
+                self.broken_records[source] += count
+                continue
+            start = -1
+            while len(self.samples[reason]) < SAMPLES_PER_REASON and reason in reasons[start + 1 :]:
+                start = reasons.index(reason, start + 1)
+                self.samples[reason].append(sample_of(texts.bytes_of(start).decode()))
 
-    def add_kept(self, *, source: int, language: str, split: str, num_characters: int, num_tokens: int) -> None:
-        """Count one kept document."""
-        for counter in (
-            self.by_source[source],
-            self.by_language[language],
-            self.by_licence[self.sources[source].licence],
-            self.by_split[split],
-        ):
-            counter.add(num_characters=num_characters, num_tokens=num_tokens)
+    def add_kept(self, *, source: int, documents: pa.Table) -> None:
+        """Count kept documents: language, split, characters, tokens."""
+        groups = documents.group_by(["language", "split"]).aggregate(
+            [("characters", "count"), ("characters", "sum"), ("tokens", "sum")]
+        )
+        for group in groups.to_pylist():
+            for counter in (
+                self.by_source[source],
+                self.by_language[group["language"]],
+                self.by_licence[self.sources[source].licence],
+                self.by_split[group["split"]],
+            ):
+                counter.add(
+                    num_documents=group["characters_count"],
+                    num_characters=group["characters_sum"],
+                    num_tokens=group["tokens_sum"],
+                )
 
     def card(self, *, vocabulary_size: int, given_tokenizer_sha256: str) -> DatasetCard:
         """The card of everything counted so far."""

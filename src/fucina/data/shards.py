@@ -1,18 +1,60 @@
-"""The engine below `prepare`: a step is a pure function from a shard to one file, named by what it was made from.
+"""Files below `prepare`: a step is a pure function from a shard to files, named by what they were made from.
 
 A file appears under its final name only when it is whole, so that a step that was killed is simply done again, and a
-step that was done is never done twice.
+step that was done is never done twice. Two workers that do one step at once write the same file twice, to no harm.
 """
 
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+
+class Texts(NamedTuple):
+    """Documents in one buffer, as kernels read them."""
+
+    data: NDArray[np.uint8]
+    """UTF-8."""
+    offsets: NDArray[np.int64]
+    """[documents + 1]"""
+
+    def bytes_of(self, document: int) -> bytes:
+        """One document."""
+        return self.data[self.offsets[document] : self.offsets[document + 1]].tobytes()
+
+
+def texts_of(column: pa.ChunkedArray | pa.Array) -> Texts:
+    """The buffer behind a column of strings; nulls are empty."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not len(array):
+        return Texts(np.frombuffer(b"", np.uint8), np.zeros(1, np.int64))
+    array = array.cast(pa.large_string())
+    _, offset_buffer, data_buffer = array.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int64)[array.offset : array.offset + len(array) + 1]
+    data = np.frombuffer(data_buffer or b"", np.uint8)[offsets[0] : offsets[-1]]
+    return Texts(data, offsets - offsets[0])
+
+
+def join_texts(parts: list[bytes]) -> Texts:
+    """Documents put behind each other."""
+    offsets = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum([len(part) for part in parts], out=offsets[1:])
+    return Texts(np.frombuffer(b"".join(parts), np.uint8), offsets)
+
+
+def column_of(texts: Texts) -> pa.Array:
+    """The column of strings behind a buffer of valid UTF-8."""
+    buffers = [None, pa.py_buffer(np.ascontiguousarray(texts.offsets)), pa.py_buffer(np.ascontiguousarray(texts.data))]
+    return pa.Array.from_buffers(pa.large_string(), texts.offsets.size - 1, buffers)
 
 
 def digest_of(*parts: object) -> str:
@@ -23,7 +65,7 @@ def digest_of(*parts: object) -> str:
 
 def write_atomically(path: Path, make: Callable[[Path], object], *, scratch: Path) -> None:
     """Let `make` write a file elsewhere on the same file system, then give it its name in one move."""
-    temporary = scratch / f".{digest_of(str(path))}.part"
+    temporary = scratch / f".{digest_of(str(path))}-{os.getpid()}-{threading.get_ident()}.part"
     make(temporary)
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
@@ -55,10 +97,10 @@ class Scratch:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Parquet with the settings that every file of the engine has."""
-    pq.write_table(table, path, compression="zstd", compression_level=1, store_schema=True)
+    """Parquet with the settings that every file between two steps has: quick to write and to read."""
+    pq.write_table(table, path, compression="lz4", use_dictionary=False, write_statistics=False, store_schema=True)
 
 
 def read_table(path: Path, *, columns: list[str] | None = None) -> pa.Table:
     """A table that a step left."""
-    return pq.read_table(path, columns=columns, memory_map=False)
+    return pq.read_table(path, columns=columns, memory_map=False, use_threads=False)

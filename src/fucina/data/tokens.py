@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from fucina.errors import BadInput
@@ -16,8 +15,10 @@ END_OF_DOCUMENT = "<|end|>"
 _KNOWN_ENDS = (END_OF_DOCUMENT, "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>")
 _MAX_TOKEN_CHARACTERS = 32
 
-MAX_TRAINING_BYTES = 50_000_000
-"""Of text that the tokenizer is trained on, about: the trainer keeps every different word in memory."""
+MIN_TRAINING_BYTES = 4_000_000
+TRAINING_BYTES_PER_TOKEN = 1_000
+"""How much text a tokenizer is trained on, about: the trainer keeps every different word in memory and takes half a
+second for a megabyte."""
 
 
 class BadTokenizer(BadInput):
@@ -91,14 +92,6 @@ def tokenizer_files(tokenizer: Tokenizer) -> dict[str, bytes]:
 
 def _json(value: object) -> bytes:
     return (json.dumps(value, indent=2, sort_keys=True) + "\n").encode()
-
-
-def encode(tokenizer: Tokenizer, texts: list[str]) -> list[NDArray[np.uint32]]:
-    """Token ids of each text and the end of the document; marks inside a text are read as plain characters."""
-    tokenizer.encode_special_tokens = True
-    end = tokenizer.token_to_id(end_token(tokenizer) or END_OF_DOCUMENT)
-    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    return [np.array([*encoding.ids, end], np.uint32) for encoding in encodings]
 
 
 def token_type(vocabulary_size: int) -> type[np.unsignedinteger]:
