@@ -34,7 +34,7 @@ def read(path: Path, *, name: str, format_of: FormatOf, read_member: ReadMember)
             raise BrokenStream("too-many-members")
         budget = _Budget(limit=FREE_BYTES + MAX_EXPANSION * path.stat().st_size)
         for member in members:
-            if not member.is_dir():
+            if not member.is_dir() and not _is_clutter(member.filename):
                 yield from _member(
                     archive, member, name=name, budget=budget, format_of=format_of, read_member=read_member
                 )
@@ -65,8 +65,7 @@ def _member(
     reader, compression = format_of(member.filename)
     refused = _refusal(member, reader=reader, compression=compression)
     if refused:
-        if not _is_clutter(member.filename):
-            yield broken(identifier, refused)
+        yield broken(identifier, refused)
         return
     try:
         pieces = _pieces(archive, member, budget=budget)

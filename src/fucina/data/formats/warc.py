@@ -27,6 +27,7 @@ class _Pieces(io.RawIOBase):
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._rest = b""
+        self._position = 0
         self.failure = ""
 
     def readable(self) -> bool:
@@ -45,7 +46,14 @@ class _Pieces(io.RawIOBase):
                 return b""
             self._rest = piece
         piece, self._rest = self._rest[:size], self._rest[size:]
+        self._position += len(piece)
         return piece
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """The iterator asks where it is; it cannot move."""
+        if (offset, whence) not in ((0, io.SEEK_CUR), (self._position, io.SEEK_SET)):
+            raise io.UnsupportedOperation("seek")
+        return self._position
 
 
 def read(pieces: Iterator[bytes], *, name: str, profile: HtmlProfile) -> Iterator[Record]:
@@ -57,7 +65,7 @@ def read(pieces: Iterator[bytes], *, name: str, profile: HtmlProfile) -> Iterato
     number = 0
     kinds = WarcRecordType.response | WarcRecordType.resource
     iterator = iter(
-        ArchiveIterator(stream, record_types=kinds, stream_detect=False, auto_decode="all", fsspec_args=False)
+        ArchiveIterator(stream, record_types=kinds, stream_detect=False, parse_http=False, fsspec_args=False)
     )
     while True:
         try:
@@ -66,8 +74,8 @@ def read(pieces: Iterator[bytes], *, name: str, profile: HtmlProfile) -> Iterato
                 break
             number += 1
             yield _record(entry, name=f"{name}#{number}", profile=profile)
-        except (OSError, ValueError, RuntimeError):
-            yield broken(f"{name}#{number + 1}", stream.failure or "corrupt-warc")
+        except (OSError, EOFError, ValueError, RuntimeError):
+            yield broken(f"{name}#end", stream.failure or "corrupt-warc")
             return
     if stream.failure:
         raise BrokenStream(stream.failure)
@@ -76,6 +84,14 @@ def read(pieces: Iterator[bytes], *, name: str, profile: HtmlProfile) -> Iterato
 def _record(entry, *, name: str, profile: HtmlProfile) -> Record:  # type: ignore[no-untyped-def]
     headers = {str(key).lower(): str(value) for key, value in entry.headers.items()}
     url = headers.get("warc-target-uri", "").strip("<>")[:2000]
+    num_bytes = entry.content_length
+    if num_bytes > records.MAX_RECORD_BYTES:
+        return broken(name, "too-large")
+    block = entry.reader.read(num_bytes)
+    if len(block) < num_bytes:
+        raise EOFError
+    entry.set_bytes_content(block)
+    entry.parse_http("all")
     http = {str(key).lower(): str(value) for key, value in entry.http_headers.items()} if entry.is_http else {}
     if entry.is_http and entry.http_headers.status_code not in (None, 200):
         return broken(name, "http-error")
@@ -85,6 +101,7 @@ def _record(entry, *, name: str, profile: HtmlProfile) -> Record:  # type: ignor
         return broken(name, "other-format")
     if any(value_reserves(header, http.get(header, "")) for header in _RESERVING):
         return broken(name, "opted-out")
+    # The body may be compressed by itself.
     data = entry.reader.read(records.MAX_RECORD_BYTES + 1)
     if len(data) > records.MAX_RECORD_BYTES:
         return broken(name, "too-large")
