@@ -71,7 +71,7 @@ def characters() -> Characters:
         character = chr(code)
         category = unicodedata.category(character)
         flags[code] = _flags(character, category)
-        if code in same and category[0] == "L":
+        if category[0] == "L" and code in same:
             start[code] = -1
             continue
         actions[code] = _action(code, character, category)
@@ -123,6 +123,8 @@ def _action(code: int, character: str, category: str) -> int:
 
 def _folded(character: str) -> bytes:
     """Word characters of one character after lower-casing and decomposition; a space for what parts words."""
+    if character.isalpha() and any(first <= ord(character) < last for first, last in _SAME_WHEN_FOLDED):
+        return character.encode()
     parts = []
     for part in unicodedata.normalize("NFKD", character.lower()):
         if "\u0300" <= part <= "\u036f":

@@ -92,10 +92,19 @@ class _Sets:
         self._rows, self._numbers = np.concatenate(rows), np.concatenate(numbers)
         self._starts, self._sizes = np.concatenate(starts), np.concatenate(sizes)
 
-    def get(self, row: int) -> Hashes:
-        place = int(np.searchsorted(self._rows, row))
-        file, size = self._files[self._numbers[place]], 8 * int(self._sizes[place])
-        return np.frombuffer(os.pread(file.fileno(), size, int(self._starts[place])), np.uint64)
+    def sizes(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
+        """See ShingleSets."""
+        return self._sizes[np.searchsorted(self._rows, rows)].astype(np.int64)
+
+    def load(self, rows: NDArray[np.int32]) -> Hashes:
+        """See ShingleSets."""
+        places = np.searchsorted(self._rows, rows)
+        files, starts, sizes = self._numbers[places], self._starts[places], 8 * self._sizes[places].astype(np.int64)
+        parts = [
+            os.pread(self._files[file].fileno(), size, start)
+            for file, start, size in zip(files.tolist(), starts.tolist(), sizes.tolist(), strict=True)
+        ]
+        return np.frombuffer(b"".join(parts), np.uint64)
 
     def close(self) -> None:
         for file in self._files:
@@ -164,7 +173,7 @@ class Decider:
                 files,
                 clusters,
                 num_bands=num_bands,
-                set_of=sets.get,
+                sets=sets,
                 threshold=self.recipe.near_duplicate_threshold,
                 checkpoint=self.checkpoint,
             )

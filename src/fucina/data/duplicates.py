@@ -7,13 +7,12 @@ components, whose first document stays.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from fucina.data.runs import jaccard
 from fucina.data.signatures import Signatures
 from fucina.data.words import Hashes
 
@@ -25,7 +24,7 @@ ROWS_PER_PASS = 1 << 21
 """Signatures sorted at once."""
 
 _PAIRS_AT_ONCE = 1 << 17
-_CACHED_SHINGLES = 1 << 22
+SHINGLES_AT_ONCE = 1 << 22
 
 
 class Clusters(NamedTuple):
@@ -37,8 +36,14 @@ class Clusters(NamedTuple):
     """Whether an earlier row has the same bytes."""
 
 
-SetOf = Callable[[int], Hashes]
-"""The sorted shingle set of a row that is a candidate."""
+class ShingleSets(Protocol):
+    """The sorted shingle sets of candidates."""
+
+    def sizes(self, rows: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Shingles of each row."""
+
+    def load(self, rows: NDArray[np.int32]) -> Hashes:
+        """The sets of rows, ascending, one after the other."""
 
 
 class _Part(NamedTuple):
@@ -86,12 +91,11 @@ def join_near(
     clusters: Clusters,
     *,
     num_bands: int,
-    set_of: SetOf,
+    sets: ShingleSets,
     threshold: float,
     checkpoint: Callable[[], None],
 ) -> None:
     """Join the clusters of candidates that are at least `threshold` alike."""
-    sets = _Cache(set_of)
     first = clusters.first
     for part in _parts(files, clusters, num_bands=num_bands, checkpoint=checkpoint):
         place = np.zeros(1, np.int64)
@@ -99,10 +103,8 @@ def join_near(
             checkpoint()
             pairs = np.empty((_PAIRS_AT_ONCE, 2), np.int32)
             count = _pairs(part.values, part.rows, first, place, pairs)
-            for later, earlier in pairs[:count].tolist():
-                if _root(first, later) != _root(first, earlier):
-                    if jaccard(sets.get(later), sets.get(earlier)) >= threshold:
-                        _join(first, later, earlier)
+            if count:
+                _join_verified(pairs[:count], first, sets=sets, threshold=threshold)
     _settle(first)
 
 
@@ -136,23 +138,24 @@ def _parts(
                 yield _Part(together[order], np.concatenate(rows)[order])
 
 
-class _Cache:
-    """Shingle sets, the oldest forgotten first, up to a total size."""
-
-    def __init__(self, load: SetOf) -> None:
-        self._load = load
-        self._kept: dict[int, Hashes] = {}
-        self._size = 0
-
-    def get(self, document: int) -> Hashes:
-        found = self._kept.pop(document, None)
-        if found is None:
-            found = self._load(document)
-            self._size += found.size
-        self._kept[document] = found
-        while self._size > _CACHED_SHINGLES and len(self._kept) > 2:
-            self._size -= self._kept.pop(next(iter(self._kept))).size
-        return found
+def _join_verified(pairs: NDArray[np.int32], first: NDArray[np.int32], *, sets: ShingleSets, threshold: float) -> None:
+    """Join the pairs that are alike; as many sets in memory as fit."""
+    rows, places = np.unique(pairs, return_inverse=True)
+    sizes = sets.sizes(rows)
+    places = places.reshape(pairs.shape)
+    left, right = sizes[places[:, 0]], sizes[places[:, 1]]
+    possible = np.minimum(left, right) >= threshold * np.maximum(left, right)
+    if not possible.all():
+        if possible.any():
+            _join_verified(pairs[possible], first, sets=sets, threshold=threshold)
+        return
+    if sizes.sum() > SHINGLES_AT_ONCE and len(pairs) > 1:
+        middle = len(pairs) // 2
+        for half in (pairs[:middle], pairs[middle:]):
+            _join_verified(half, first, sets=sets, threshold=threshold)
+        return
+    bounds = np.concatenate(([0], np.cumsum(sizes)))
+    _join_alike(pairs, places, sets.load(rows), bounds, threshold, first)
 
 
 @njit(cache=True, nogil=True)
@@ -222,3 +225,38 @@ def _pairs(values, rows, first, place, pairs):  # type: ignore[no-untyped-def]
         position += 1
     place[0] = position
     return count
+
+
+@njit(cache=True, nogil=True)
+def _join_alike(pairs, places, shingles, bounds, threshold, first):  # type: ignore[no-untyped-def]
+    """pairs: int32[pairs, 2]; places: int64[pairs, 2] in bounds: int64[sets + 1]; shingles: uint64[any]."""
+    for number in range(pairs.shape[0]):
+        left, right = pairs[number]
+        if _root(first, left) != _root(first, right):
+            one = shingles[bounds[places[number, 0]] : bounds[places[number, 0] + 1]]
+            other = shingles[bounds[places[number, 1]] : bounds[places[number, 1] + 1]]
+            if _alike(one, other, threshold):
+                _join(first, left, right)
+
+
+@njit(cache=True, nogil=True)
+def _alike(left, right, threshold):  # type: ignore[no-untyped-def]
+    """Whether the Jaccard similarity of two sorted sets reaches a threshold; stops when it no longer can."""
+    total = left.size + right.size
+    if total == 0:
+        return True
+    shared = i = j = apart = 0
+    # With `apart` elements in one set only, at best the rest is shared.
+    most_apart = total * (1 - threshold) / (1 + threshold) + 1
+    while i < left.size and j < right.size and apart <= most_apart:
+        if left[i] == right[j]:
+            shared += 1
+            i += 1
+            j += 1
+        else:
+            apart += 1
+            if left[i] < right[j]:
+                i += 1
+            else:
+                j += 1
+    return shared >= threshold * (total - shared)

@@ -42,6 +42,7 @@ class Encoder:
         self._tokenizer = tokenizer
         self._tokenizer.encode_special_tokens = True
         self._end = tokenizer.token_to_id(end_token(tokenizer) or END_OF_DOCUMENT)
+        self.vocabulary_size: int = tokenizer.get_vocab_size()
         self._merges = _read_merges(json.loads(tokenizer.to_str()))
         self._classes = pieces._class_table(characters().flags)
         self._forget()

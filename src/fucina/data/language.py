@@ -21,7 +21,7 @@ _EUROPEAN = frozenset((
     "pl", "pt", "ro", "sk", "sl", "sv", "be", "bs", "ca", "cy", "eu", "gl", "is", "la", "lb", "mk", "nn", "no",
     "ru", "sq", "sr", "tr", "uk"
 ))  # fmt: skip
-_FIRST_WINDOW_BYTES = 160
+_FIRST_WINDOW_BYTES = 128
 _WINDOW_BYTES = 600
 _SURE = 0.9
 _MIN_CONFIDENCE = 0.5
@@ -119,8 +119,8 @@ def identify_batch(
 def _score(data, offsets, documents, window_bytes, next_state, row, features, weights, priors, label, confidences):  # type: ignore[no-untyped-def]  # noqa: C901
     """Softmax of the log-posterior over the square root of the length, as py3langid defines it.
 
-    data: uint8[bytes]; offsets: int64[all + 1]; documents: int64[some]; weights: float32[features, classes]; label: int32[classes];
-    confidences: float32[all, languages], written for `documents`.
+    data: uint8[bytes]; offsets: int64[all + 1]; documents: int64[some]; weights: float32[features, classes];
+    label: int32[classes]; confidences: float32[all, languages], written for `documents`.
     """
     num_classes = priors.size
     counts = np.zeros(weights.shape[0], np.int32)
@@ -166,7 +166,8 @@ def _score(data, offsets, documents, window_bytes, next_state, row, features, we
             feature = touched[place]
             weight = logarithms[min(counts[feature], logarithms.size - 1)]
             counts[feature] = 0
-            scores += weight * weights[feature]
+            for index in range(num_classes):
+                scores[index] += weight * weights[feature, index]
         highest = scores.max()
         total = np.float32(0)
         for index in range(num_classes):

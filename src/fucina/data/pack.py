@@ -45,8 +45,10 @@ def encoder_of(path: Path) -> Encoder:
 
 def encode_shard(texts: Texts, *, tokenizer: Path) -> pa.Table:
     """One row per document: its token ids with the end of the document."""
-    encoded = encoder_of(tokenizer).encode(texts.data, texts.offsets)
-    return pa.table({"tokens": pa.LargeListArray.from_arrays(encoded.bounds, pa.array(encoded.ids))})
+    encoder = encoder_of(tokenizer)
+    encoded = encoder.encode(texts.data, texts.offsets)
+    ids = encoded.ids.astype(token_type(encoder.vocabulary_size))
+    return pa.table({"tokens": pa.LargeListArray.from_arrays(encoded.bounds, pa.array(ids))})
 
 
 class TokenShards:
@@ -63,7 +65,7 @@ class TokenShards:
         self._size = 0
         self._num_shards = 0
 
-    def add(self, ids: NDArray[np.uint32], lengths: NDArray[np.int64]) -> None:
+    def add(self, ids: NDArray[np.unsignedinteger], lengths: NDArray[np.int64]) -> None:
         """Append documents: their tokens one after the other, and how many each has."""
         ends = np.cumsum(lengths)
         first = begin = 0
@@ -78,7 +80,7 @@ class TokenShards:
             if first < lengths.size:
                 self.flush()
 
-    def _append(self, ids: NDArray[np.uint32], lengths: NDArray[np.int64]) -> None:
+    def _append(self, ids: NDArray[np.unsignedinteger], lengths: NDArray[np.int64]) -> None:
         if self._file is None:
             self._file = self._growing.open("wb")
             self._file.write(bytes(_HEADER_BYTES))
