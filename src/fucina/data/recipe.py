@@ -15,6 +15,9 @@ class PersonalData(StrEnum):
     CODICE_FISCALE = "codice-fiscale"
     CREDIT_CARD = "credit-card"
     IP_ADDRESS = "ip-address"
+    NATIONAL_ID = "national-id"
+    PLATE = "plate"
+    CREDENTIAL = "credential"
 
 
 class SourceFile(BaseModel):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import re2
 
+from fucina.data.edges import character_after, character_before, stands_alone
 from fucina.data.identifiers.table import ANNOUNCES_ANY, IDENTIFIERS, Identifier
 
 _SEPARATOR = r"[ .\-/]?"
@@ -67,7 +68,7 @@ def country_of(value: str) -> tuple[str, ...]:
 def _announced(data: bytes) -> Iterator[tuple[int, int]]:
     for match in _WORDS.finditer(data):
         low, high = match.span()
-        if _touches(data, low - 1) or _touches(data, high):
+        if not stands_alone(data, low, high):
             continue
         filler = _BEGINNING.match(data, high, min(len(data), high + _FILLER + _LONGEST))
         if not filler:
@@ -84,7 +85,7 @@ def _announced(data: bytes) -> Iterator[tuple[int, int]]:
 def _self_evident(data: bytes) -> Iterator[tuple[int, int]]:
     for match in _SHAPES.finditer(data):
         start = match.start()
-        if _touches(data, start - 1) or data[start - 1 : start] in (b".", b"-", b"/", b"+"):
+        if character_before(data, start).isalnum() or data[start - 1 : start] in (b".", b"-", b"/", b"+"):
             continue
         for identifier, shape in _ALONE:
             end = _fits(data, start, shape, identifier)
@@ -96,14 +97,9 @@ def _self_evident(data: bytes) -> Iterator[tuple[int, int]]:
 def _fits(data: bytes, start: int, shape: re.Pattern[bytes], identifier: Identifier) -> int:
     """Where the identifier that begins here ends, or 0."""
     match = shape.match(data, start)
-    if not match or _touches(data, match.end()) or data[match.end() : match.end() + 2] in _GOES_ON:
+    if not match or character_after(data, match.end()).isalnum() or data[match.end() : match.end() + 2] in _GOES_ON:
         return 0
     return match.end() if identifier.valid(match.group().decode()) else 0
 
 
 _GOES_ON = frozenset(bytes((mark, digit)) for mark in b"-/." for digit in b"0123456789")
-
-
-def _touches(data: bytes, place: int) -> bool:
-    """Whether a letter or digit is at a place; every byte beyond ASCII counts as a letter."""
-    return 0 <= place < len(data) and (data[place] > 127 or data[place : place + 1].isalnum())
