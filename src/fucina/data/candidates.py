@@ -64,7 +64,7 @@ _CLASSES = _classes()
 
 
 @njit(cache=True, nogil=True)
-def _find(data, offsets, classes, found):  # type: ignore[no-untyped-def]
+def _find(data, offsets, classes, found):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0915
     """data: uint8[bytes]; offsets: int64[documents + 1]; classes: uint8[256]; found: int64[windows, 3], written as far
     as it reaches; returns how many there are."""
     count = 0
@@ -182,7 +182,7 @@ def _ends_group(data, begin, position):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _is_code(data, position, begin, end, classes):  # type: ignore[no-untyped-def]
-    """Whether sixteen letters and digits from the start of a word on look like an Italian tax code: LLLLLLddLddLdddL."""
+    """Whether sixteen letters and digits from the start of a word on have the shape LLLLLLddLddLdddL of a tax code."""
     if position > begin and classes[data[position - 1]] == _DIGIT:
         return False
     for place in range(16):

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fucina.data.characters import COMPOSE, DROP, SPACE, TABLE_SIZE, TO_NEWLINE, TO_SPACE, characters
+from fucina.data.utf8 import decode
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x84\x86-\x9f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -18,6 +19,9 @@ _LINE_ENDS = re.compile("\r\n|[\r\x0c\x85\u2028\u2029]")
 _SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _LINE_TAIL = re.compile(r"[ \t]+$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
+
+
+_COMPOSES, _NO_ROOM = -1, -2
 
 
 class Normalized(NamedTuple):
@@ -62,7 +66,7 @@ def normalize_batch(texts: Sequence[str]) -> list[Normalized]:
 
 
 @njit(cache=True, nogil=True)
-def _normalize(data, offsets, first, actions, flags, out, bounds, shifts, shift_bounds):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0915
+def _normalize(data, offsets, first, actions, flags, out, bounds, shifts, shift_bounds):  # type: ignore[no-untyped-def]
     """Documents from `first` on; returns the number of the one that found no room in `shifts`, or their count.
 
     data: uint8[bytes], surrogates passed; offsets: int64[documents + 1]; out: uint8[bytes];
@@ -70,102 +74,90 @@ def _normalize(data, offsets, first, actions, flags, out, bounds, shifts, shift_
     """
     num_shifts = shift_bounds[first - 1, 1] if first else 0
     for document in range(first, offsets.size - 1):
-        position, end = offsets[document], offsets[document + 1]
-        begin = position
-        write = begin
-        # End and length, in bytes and characters, of what was written up to the last character that is no blank.
-        solid, solid_characters = begin, 0
-        text_end = begin
-        num_in = num_out = newlines = lead = 0
-        first_shift = num_shifts
-        composes = False
-        while position < end:
-            byte = data[position]
-            if num_in - num_out == lead and 0x20 < byte < 0x7F:
-                # The way of nearly every byte: words of ASCII, and the single blanks between them.
-                run = position
-                while position < end and (0x20 < byte < 0x7F or (byte == 0x20 and data[position - 1] != 0x20)):
-                    out[write] = byte
-                    write += 1
-                    position += 1
-                    if position < end:
-                        byte = data[position]
-                num_in += position - run
-                num_out += position - run
-                back = 1 if data[position - 1] == 0x20 else 0
-                solid, solid_characters = write - back, num_out - back
-                text_end = solid
-                newlines = 0
-                continue
-            if byte < 0x80:
-                code, size = np.int64(byte), 1
-            elif byte < 0xE0:
-                code, size = (np.int64(byte) & 0x1F) << 6 | (data[position + 1] & 0x3F), 2
-            elif byte < 0xF0:
-                code = (np.int64(byte) & 0x0F) << 12 | (np.int64(data[position + 1]) & 0x3F) << 6
-                code, size = code | (data[position + 2] & 0x3F), 3
-            else:
-                code = (np.int64(byte) & 0x07) << 18 | (np.int64(data[position + 1]) & 0x3F) << 12
-                code = code | (np.int64(data[position + 2]) & 0x3F) << 6 | (data[position + 3] & 0x3F)
-                size = 4
-            action = actions[code] if code < TABLE_SIZE else 0
-            place = num_in
-            num_in += 1
-            position += size
-            if action == COMPOSE:
-                composes = True
-                break
-            if action == DROP:
-                continue
-            space = code < TABLE_SIZE and flags[code] & SPACE
-            if code == 10 or action == TO_NEWLINE:
-                if code == 13 and position < end and data[position] == 10:
-                    position += 1
-                    num_in += 1
-                if write == begin and solid == begin and num_out == 0:
-                    continue
-                write, num_out = solid, solid_characters
-                while num_shifts > first_shift and shifts[num_shifts - 1, 0] >= num_out:
-                    num_shifts -= 1
-                lead = shifts[num_shifts - 1, 1] if num_shifts > first_shift else 0
-                newlines += 1
-                if newlines > 2:
-                    continue
-            elif space and num_out == 0:
-                continue
-            elif code == 9 or code == 32 or action == TO_SPACE:
-                pass
-            else:
-                newlines = 0
-            if place - num_out != lead:
-                if num_shifts == shifts.shape[0]:
-                    return document
-                lead = place - num_out
-                shifts[num_shifts, 0] = num_out
-                shifts[num_shifts, 1] = lead
-                num_shifts += 1
-            if action == TO_SPACE:
-                out[write] = 32
-                write += 1
-            elif action == TO_NEWLINE:
-                out[write] = 10
-                write += 1
-            else:
-                for offset in range(position - size, position):
-                    out[write] = data[offset]
-                    write += 1
-            num_out += 1
-            if not (code == 9 or code == 32 or action == TO_SPACE):
-                solid, solid_characters = write, num_out
-                if not space and action != TO_NEWLINE:
-                    text_end = write
-        bounds[document, 0] = -1 if composes else begin
-        bounds[document, 1] = text_end
-        shift_bounds[document, 0] = first_shift
-        if composes:
-            num_shifts = first_shift
-        shift_bounds[document, 1] = num_shifts
+        begin, end = offsets[document], offsets[document + 1]
+        text_end, count = _normalize_one(data, begin, end, actions, flags, out, shifts, num_shifts)
+        if text_end == _NO_ROOM:
+            return document
+        bounds[document, 0], bounds[document, 1] = begin if text_end >= 0 else -1, text_end
+        shift_bounds[document, 0], shift_bounds[document, 1] = num_shifts, count
+        num_shifts = count
     return offsets.size - 1
+
+
+@njit(cache=True, nogil=True)
+def _normalize_one(data, begin, end, actions, flags, out, shifts, first_shift):  # type: ignore[no-untyped-def]  # noqa: C901, PLR0915
+    """One document to the same place of `out`; returns where it ends there, and the number of shifts behind it."""
+    position = write = solid = text_end = begin
+    # What was written and read so far, in characters; `solid` is the end of the last one that is no blank.
+    num_in = num_out = solid_out = newlines = lead = 0
+    num_shifts = first_shift
+    while position < end:
+        if num_in - num_out == lead and 0x20 < data[position] < 0x7F:
+            run = position
+            position, write = _copy_words(data, position, end, out, write)
+            num_in += position - run
+            num_out += position - run
+            back = 1 if data[position - 1] == 0x20 else 0
+            solid, solid_out, text_end, newlines = write - back, num_out - back, write - back, 0
+            continue
+        code, size = decode(data, position)
+        action = actions[code] if code < TABLE_SIZE else np.uint8(0)
+        space = code < TABLE_SIZE and flags[code] & SPACE != 0
+        place = num_in
+        num_in += 1
+        position += size
+        if action == COMPOSE:
+            return np.int64(_COMPOSES), first_shift
+        newline = code == 10 or action == TO_NEWLINE
+        blank = code == 9 or code == 32 or action == TO_SPACE
+        if newline and code == 13 and position < end and data[position] == 10:
+            position += 1
+            num_in += 1
+        if action == DROP or (space and num_out == 0):
+            continue
+        if newline:
+            # Blanks at the end of the line go, and their shifts.
+            write, num_out = solid, solid_out
+            while num_shifts > first_shift and shifts[num_shifts - 1, 0] >= num_out:
+                num_shifts -= 1
+            lead = shifts[num_shifts - 1, 1] if num_shifts > first_shift else 0
+            newlines += 1
+            if newlines > 2:
+                continue
+        elif not blank:
+            newlines = 0
+        if place - num_out != lead:
+            if num_shifts == shifts.shape[0]:
+                return np.int64(_NO_ROOM), first_shift
+            lead = place - num_out
+            shifts[num_shifts, 0], shifts[num_shifts, 1] = num_out, lead
+            num_shifts += 1
+        if newline or blank:
+            out[write] = 10 if newline else data[position - 1] if action != TO_SPACE else 32
+            size = 1
+        else:
+            for offset in range(size):
+                out[write + offset] = data[position - size + offset]
+        write += size
+        num_out += 1
+        if not blank:
+            solid, solid_out = write, num_out
+            text_end = text_end if space else write
+    return text_end, num_shifts
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _copy_words(data, position, end, out, write):  # type: ignore[no-untyped-def]
+    """The way of nearly every byte: words of ASCII and the single blanks between them."""
+    byte = data[position]
+    while 0x20 < byte < 0x7F or (byte == 0x20 and data[position - 1] != 0x20):
+        out[write] = byte
+        write += 1
+        position += 1
+        if position == end:
+            break
+        byte = data[position]
+    return position, write
 
 
 def _composed(text: str) -> Normalized:

@@ -8,26 +8,13 @@ import numpy as np
 from numba import njit
 
 from fucina.data.characters import ALPHABETIC, NUMBER, TABLE_SIZE, UNASSIGNED, WHITE
+from fucina.data.utf8 import decode
 
 LONGEST_PIECE = 2000
 """Bytes; merging takes the square of it."""
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _LETTERS, _NUMBERS, _WHITE, _MARKS, _END = 1, 2, 3, 4, 5
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _decode(data, position):  # type: ignore[no-untyped-def]
-    """Code point and size of the UTF-8 character at a position."""
-    byte = np.int64(data[position])
-    if byte < 0x80:
-        return byte, 1
-    if byte < 0xE0:
-        return (byte & 0x1F) << 6 | (np.int64(data[position + 1]) & 0x3F), 2
-    code = (byte & 0x0F) << 12 | (np.int64(data[position + 1]) & 0x3F) << 6 | (np.int64(data[position + 2]) & 0x3F)
-    if byte < 0xF0:
-        return code, 3
-    return (code & 0xFFF) << 6 | (byte & 0x07) << 18 | (np.int64(data[position + 3]) & 0x3F), 4
 
 
 @njit(cache=True, nogil=True)
@@ -54,7 +41,7 @@ def _run_end(data, position, end, classes, kind):  # type: ignore[no-untyped-def
     """End of the run of characters of one class, and where its last character begins; -1 for an unknown character."""
     last = position
     while position < end:
-        code, size = _decode(data, position)
+        code, size = decode(data, position)
         found = classes[code] if code < TABLE_SIZE else 0
         if found == 0:
             return -1, last
@@ -83,7 +70,7 @@ def _contraction(data, position, end):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _piece_end(data, position, end, classes, single_numbers):  # type: ignore[no-untyped-def]
     """Where the piece that begins at a position ends; -1 for an unknown character."""
-    code, size = _decode(data, position)
+    code, size = decode(data, position)
     kind = classes[code] if code < TABLE_SIZE else 0
     if kind == 0:
         return -1
@@ -98,7 +85,7 @@ def _piece_end(data, position, end, classes, single_numbers):  # type: ignore[no
     after, last = _run_end(data, position, end, classes, _WHITE)
     if after < 0 or after == end:
         return after
-    following, _ = _decode(data, after)
+    following, _ = decode(data, after)
     following = classes[following] if following < TABLE_SIZE else 0
     if following == 0:
         return -1
@@ -178,10 +165,10 @@ def _same(data, position, after, piece, starts, pool):  # type: ignore[no-untype
     start = starts[piece]
     if starts[piece + 1] - start != after - position:
         return False
-    for offset in range(after - position):
-        if pool[start + offset] != data[position + offset]:
-            return False
-    return True
+    offset = 0
+    while offset < after - position and pool[start + offset] == data[position + offset]:
+        offset += 1
+    return offset == after - position
 
 
 @njit(cache=True, nogil=True)

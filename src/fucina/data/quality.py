@@ -60,7 +60,7 @@ class Measured(NamedTuple):
 class Rule(NamedTuple):
     """One reason to drop a document."""
 
-    measure: Callable[[Measured], NDArray[np.float64]]
+    measure: Callable[[Measured], NDArray[np.floating]]
     """One number for each document."""
     low: Callable[[Limits], float] | None = None
     """The least that is allowed."""
@@ -106,7 +106,7 @@ def _measure_without_code(
     found = count_words(buffer, bounds, np.full(fenced.size, -1, np.int64), word_sets([]))
     runs.count_runs(found, limits=_run_limits())
     chosen = _LINE_COUNTS + _RUN_COUNTS
-    counts[np.ix_(fenced, chosen)] = found.counts[:, chosen]
+    counts[fenced[:, None], chosen] = found.counts[:, chosen]
 
 
 def _without_code(text: str) -> str:
@@ -134,31 +134,31 @@ def _run_limits() -> tuple[int, ...]:
     return tuple(int(1000 * min(getattr(limits, name) for limits in every)) for name in names)
 
 
-def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.floating]:
     return part / np.maximum(whole, 1)
 
 
-def _of(part: int, whole: int) -> Callable[[Measured], NDArray[np.float64]]:
+def _of(part: int, whole: int) -> Callable[[Measured], NDArray[np.floating]]:
     return lambda m: _share(m.counts[:, part], m.counts[:, whole])
 
 
-def _function_word_share(m: Measured) -> NDArray[np.float64]:
+def _function_word_share(m: Measured) -> NDArray[np.floating]:
     known = m.function_words_known & (m.counts[:, words.LETTER_WORDS] > 0)
     return np.where(known, _share(m.counts[:, words.FUNCTION_WORDS], m.counts[:, words.LETTER_WORDS]), 1.0)
 
 
-def _bullet_share(m: Measured) -> NDArray[np.float64]:
+def _bullet_share(m: Measured) -> NDArray[np.floating]:
     closed = m.counts[:, words.CLOSED_LINES] >= 0.3 * m.counts[:, words.LINES]
     return np.where(closed, 0.0, _share(m.counts[:, words.BULLET_LINES], m.counts[:, words.LINES]))
 
 
-def _cut_off_share(m: Measured) -> NDArray[np.float64]:
+def _cut_off_share(m: Measured) -> NDArray[np.floating]:
     few = m.counts[:, words.LINES] < 8
     return np.where(few, 0.0, _share(m.counts[:, words.CUT_OFF_LINES], m.counts[:, words.LINES]))
 
 
-def _top_share(count: int, length: int) -> Callable[[Measured], NDArray[np.float64]]:
-    def share(m: Measured) -> NDArray[np.float64]:
+def _top_share(count: int, length: int) -> Callable[[Measured], NDArray[np.floating]]:
+    def share(m: Measured) -> NDArray[np.floating]:
         top = m.counts[:, count]
         return np.where(top > 2, _share(top * length, m.counts[:, words.WORDS]), 0.0)
 
@@ -230,7 +230,7 @@ def first_failures(measured: Measured, languages: Sequence[str]) -> NDArray[np.i
     return result
 
 
-SCORES: dict[str, Callable[[Measured], NDArray[np.float64]]] = {
+SCORES: dict[str, Callable[[Measured], NDArray[np.floating]]] = {
     "mean_token_characters": RULES["word-length"][0].measure,
     "share_with_letters": RULES["few-letters"][0].measure,
     "function_word_share": _function_word_share,

@@ -10,6 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fucina.data.characters import LETTER, SPACE, TABLE_SIZE, characters
+from fucina.data.utf8 import decode
 
 Hashes = NDArray[np.uint64]
 
@@ -78,7 +79,7 @@ def count_words(
     counts = np.zeros((offsets.size - 1, NUM_COUNTS), np.int64)
     bounds = np.zeros(offsets.size, np.int64)
     hashes = np.empty((data.size + offsets.size) // 2 + 8, np.uint64)
-    _count(data, offsets, set_numbers, *sets, *tables, _ASCII, _SUSPECT_KEYS, counts, hashes, bounds)
+    _count(data, offsets, set_numbers, sets, tables, _ASCII, _SUSPECT_KEYS, counts, hashes, bounds)
     return Words(counts, hashes[: bounds[-1]].copy(), bounds)
 
 
@@ -122,213 +123,165 @@ def _in_set(table, start, size, value):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _count(  # type: ignore[no-untyped-def]  # noqa: C901, PLR0915
-    data, offsets, set_numbers, set_table, set_starts, set_sizes, flags, actions, fold_start, fold_end, fold_bytes,
-    ascii_folds, suspect_keys, counts, hashes, bounds,
-):  # fmt: skip
-    """data: uint8[bytes]; offsets: int64[documents + 1]; set_numbers: int64[documents]; the tables of `characters`;
-    counts: int64[documents, NUM_COUNTS], zeros; hashes: uint64[words]; bounds: int64[documents + 1]."""
+def _count(data, offsets, set_numbers, sets, tables, ascii_folds, suspect_keys, counts, hashes, bounds):  # type: ignore[no-untyped-def]
+    """data: uint8[bytes]; offsets: int64[documents + 1]; set_numbers: int64[documents]; sets: WordSets; tables:
+    Characters; counts: int64[documents, NUM_COUNTS], zeros; hashes: uint64[words]; bounds: int64[documents + 1]."""
     num_words = 0
-    line_table = np.zeros(64, np.uint64)
+    lines = np.zeros(64, np.uint64)
     for document in range(offsets.size - 1):
         begin, end = offsets[document], offsets[document + 1]
-        num_characters = tokens = token_characters = tokens_with_letter = letter_words = function_words = symbols = (
-            lines
-        ) = bullet_lines = closed_lines = cut_off_lines = line_characters = repeated_characters = 0
-        fenced = suspect = False
-        first_word = num_words
-        set_number = set_numbers[document]
-        set_start = set_starts[set_number] if set_number >= 0 else 0
-        set_size = set_sizes[set_number] if set_number >= 0 else 0
-        word = _SEED
-        word_open = word_letter = False
-        recent = np.uint64(0)
-        token_open = token_letter = False
-        dots = ticks = 0
-        after_space = True
-        line = line_solid = _SEED
-        line_length = line_solid_length = 0
-        bullet = closed = blank_since = cut_off = False
-        closed_kind = 0
-        line_table[:] = 0
-        num_seen = 0
-        position = begin
-        while position <= end:
-            # Behind the last byte a line feed closes word, token and line.
+        number = set_numbers[document]
+        row = counts[document]
+        start = sets.starts[number] if number >= 0 else 0
+        size = sets.sizes[number] if number >= 0 else 0
+        last = _walk_words(data, begin, end, tables, ascii_folds, suspect_keys, hashes, num_words, row)
+        if size:
+            for place in range(num_words, last):
+                row[FUNCTION_WORDS] += _in_set(sets.table, start, size, hashes[place])
+        num_words = last
+        lines[:] = 0
+        lines = _walk_lines(data, begin, end, tables.flags, ascii_folds, lines, row)
+        bounds[document + 1] = num_words
+
+
+@njit(cache=True, nogil=True)
+def _walk_words(data, begin, end, tables, ascii_folds, suspect_keys, hashes, num_words, row):  # type: ignore[no-untyped-def]
+    """Note the words of one document from `num_words` on; returns their new number. row: int64[NUM_COUNTS]."""
+    first = num_words
+    position = begin
+    word, letters, recent = _SEED, np.uint8(0), np.uint64(0)
+    suspect = False
+    letter_words = 0
+    while position <= end:
+        # Behind the last byte a line feed closes the word.
+        byte = data[position] if position < end else np.uint8(10)
+        folded = ascii_folds[byte]
+        while folded != 32:
+            # The way of nearly every byte: letters and digits of ASCII.
+            word = (word ^ np.uint64(folded)) * _PRIME
+            letters |= folded
+            recent = (recent << np.uint64(8)) | np.uint64(folded)
+            if recent & suspect_keys[folded, 1] == suspect_keys[folded, 0]:
+                suspect = True
+            position += 1
             byte = data[position] if position < end else np.uint8(10)
             folded = ascii_folds[byte]
-            if folded != 32:
-                # The way of nearly every byte: letters and digits of ASCII.
-                run = position
-                letters = np.uint8(0)
-                while folded != 32:
-                    word = (word ^ np.uint64(folded)) * _PRIME
-                    line = (line ^ np.uint64(byte)) * _PRIME
-                    letters |= folded
-                    recent = (recent << np.uint64(8)) | np.uint64(folded)
-                    if recent & suspect_keys[folded, 1] == suspect_keys[folded, 0]:
-                        suspect = True
-                    position += 1
-                    byte = data[position] if position < end else np.uint8(10)
-                    folded = ascii_folds[byte]
-                run = position - run
-                num_characters += run
-                token_characters += run
-                line_length += run
-                line_solid, line_solid_length = line, line_length
+        if byte < 0x80:
+            if word != _SEED:
+                hashes[num_words] = mix(word)
+                num_words += 1
                 # Letters have a bit that digits lack.
-                letter = letters & 0x40 != 0
-                word_letter |= letter
-                token_letter |= letter
-                word_open = token_open = True
-                closed = cut_off = blank_since = after_space = False
-                closed_kind = dots = ticks = 0
-                continue
-            if byte < 0x80:
-                code, size = np.int64(byte), 1
-                letter = False
-                space = byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31
-                if word_open:
-                    hashes[num_words] = mix(word)
-                    num_words += 1
-                    letter_words += word_letter
-                    if set_size:
-                        function_words += _in_set(set_table, set_start, set_size, hashes[num_words - 1])
-                    word = _SEED
-                    word_open = word_letter = False
-            else:
-                if byte < 0xE0:
-                    code, size = (np.int64(byte) & 0x1F) << 6 | (np.int64(data[position + 1]) & 0x3F), 2
-                elif byte < 0xF0:
-                    code = (np.int64(byte) & 0x0F) << 12 | (np.int64(data[position + 1]) & 0x3F) << 6
-                    code, size = code | (np.int64(data[position + 2]) & 0x3F), 3
-                else:
-                    code = (np.int64(byte) & 0x07) << 18 | (np.int64(data[position + 1]) & 0x3F) << 12
-                    code = code | (np.int64(data[position + 2]) & 0x3F) << 6 | (np.int64(data[position + 3]) & 0x3F)
-                    size = 4
-                flag = flags[code] if code < TABLE_SIZE else 0
-                letter = flag & LETTER != 0
-                space = flag & SPACE != 0
-                own = code < TABLE_SIZE and fold_start[code] < 0
-                first = 0 if own or code >= TABLE_SIZE else fold_start[code]
-                last = size if own else (1 if code >= TABLE_SIZE else fold_end[code])
-                for place in range(first, last):
-                    if code >= TABLE_SIZE:
-                        folded = np.uint8(32)
-                    else:
-                        folded = data[position + place] if own else fold_bytes[place]
-                    if folded != 32:
-                        word = (word ^ np.uint64(folded)) * _PRIME
-                        word_open = True
-                        word_letter |= not 48 <= folded <= 57
-                        recent = (recent << np.uint64(8)) | np.uint64(folded)
-                        if recent & suspect_keys[folded, 1] == suspect_keys[folded, 0]:
-                            suspect = True
-                    elif word_open:
-                        hashes[num_words] = mix(word)
-                        num_words += 1
-                        letter_words += word_letter
-                        if set_size:
-                            function_words += _in_set(set_table, set_start, set_size, hashes[num_words - 1])
-                        word = _SEED
-                        word_open = word_letter = False
-            num_characters += 1
-            if code != 46:
-                dots = 0
+                letter_words += letters & 0x40 != 0
+                word, letters = _SEED, np.uint8(0)
+            position += 1
+            continue
+        code, size = decode(data, position)
+        code = code if code < TABLE_SIZE else np.int64(32)
+        own = tables.fold_start[code] < 0
+        start = position if own else np.int64(tables.fold_start[code])
+        stop = position + size if own else np.int64(tables.fold_end[code])
+        for place in range(start, stop):
+            folded = data[place] if own else tables.fold_bytes[place]
+            if folded != 32:
+                word = (word ^ np.uint64(folded)) * _PRIME
+                letters |= folded if folded < 0x80 else np.uint8(0x40)
+                recent = (recent << np.uint64(8)) | np.uint64(folded)
+                if recent & suspect_keys[folded, 1] == suspect_keys[folded, 0]:
+                    suspect = True
+            elif word != _SEED:
+                hashes[num_words] = mix(word)
+                num_words += 1
+                letter_words += letters & 0x40 != 0
+                word, letters = _SEED, np.uint8(0)
+        position += size
+    row[WORDS], row[LETTER_WORDS], row[SUSPECT] = num_words - first, letter_words, suspect
+    return num_words
+
+
+@njit(cache=True, nogil=True)
+def _walk_lines(data, begin, end, flags, ascii_folds, lines, row):  # type: ignore[no-untyped-def]  # noqa: PLR0915
+    """Count tokens and lines of one document; lines: uint64[power of two], zeros, returned as it grew."""
+    position, num_characters, num_marks, num_lines = begin, -1, 0, 0
+    token_open = token_letter = blank = closed = bullet = cut_off = False
+    kind = dots = length = solid_length = 0
+    line, solid, letters = _SEED, _SEED, np.uint8(0)
+    while position <= end:
+        byte = data[position] if position < end else np.uint8(10)
+        if ascii_folds[byte] != 32:
+            run = position
+            while ascii_folds[byte] != 32:
+                line = (line ^ np.uint64(byte)) * _PRIME
+                letters |= byte
+                position += 1
+                byte = data[position] if position < end else np.uint8(10)
+            run = position - run
+            token_letter = bool(token_letter or letters >= 64)
+            letters = np.uint8(0)
+            num_characters += run
+            row[TOKEN_CHARACTERS] += run
+            solid, length, solid_length = line, length + run, length + run
+            token_open, closed, cut_off, blank, kind, dots = True, False, False, False, 0, 0
+        code, size = decode(data, position) if position < end else (np.int64(10), 1)
+        flag = flags[code] if code < TABLE_SIZE else np.uint8(0)
+        line = (line ^ np.uint64(code)) * _PRIME
+        position += size
+        num_characters += 1
+        if flag & SPACE:
+            row[TOKENS] += token_open
+            row[TOKENS_WITH_LETTER] += token_letter
+            token_open = token_letter = False
+            # A line that opens with one of the marks and a blank.
+            bullet |= solid_length == 1 and length == 1 and kind >= 3 and code != 10
+            blank = True
+            dots = 0
             if code == 10:
-                if token_open:
-                    tokens += 1
-                    tokens_with_letter += token_letter
-                    token_open = token_letter = False
-                if line_solid_length:
-                    lines += 1
-                    bullet_lines += bullet
-                    closed_lines += closed
-                    cut_off_lines += cut_off
-                    line_characters += line_solid_length
-                    # Lines seen before: an open-addressing set that doubles.
-                    if 2 * num_seen >= line_table.size:
-                        line_table = _grown(line_table)
-                    key = mix(line_solid) | np.uint64(1)
-                    if _insert(line_table, key):
-                        num_seen += 1
-                    else:
-                        repeated_characters += line_solid_length
-                line = line_solid = _SEED
-                line_length = line_solid_length = 0
-                bullet = closed = blank_since = cut_off = False
-                ticks = 0
-                after_space = True
-            elif space:
-                if token_open:
-                    tokens += 1
-                    tokens_with_letter += token_letter
-                    token_open = token_letter = False
-                if line_solid_length:
-                    # A line that opens with one of the marks and a blank.
-                    if line_solid_length == 1 and line_length == 1:
-                        bullet = closed_kind >= 3
-                    line = (line ^ np.uint64(code)) * _PRIME
-                    line_length += 1
-                    blank_since = True
-                after_space = True
-                ticks = 0
-            else:
-                token_open = True
-                token_letter |= letter
-                token_characters += 1
-                line = (line ^ np.uint64(code)) * _PRIME
-                line_length += 1
-                line_solid, line_solid_length = line, line_length
-                closed_kind = 0
-                cut_off = False
-                if not letter and not 48 <= code <= 57:
-                    closed_kind = _closing(code)
-                    if code == 46:
-                        dots += 1
-                        if dots >= 3:
-                            cut_off = True
-                            if dots % 3 == 0:
-                                symbols += 1
-                    elif code == 0x2026:
-                        cut_off = True
-                        symbols += 1
-                    elif code == 35:
-                        following = data[position + 1] if position + 1 < end else np.uint8(10)
-                        if not after_space or following >= 0x80 or following == 95 or ascii_folds[following] != 32:
-                            symbols += 1
-                    elif code == 96:
-                        ticks += 1
-                        if ticks >= 3:
-                            fenced = True
-                    if code != 96:
-                        ticks = 0
-                else:
-                    ticks = 0
-                if closed_kind == 1:
-                    closed = True
-                elif (closed_kind != 2 and closed_kind != 4) or blank_since:
-                    closed = False
-                blank_since = False
-                after_space = False
-            position += size
-        row = counts[document]
-        row[CHARACTERS] = num_characters - 1
-        row[TOKENS] = tokens
-        row[TOKEN_CHARACTERS] = token_characters
-        row[TOKENS_WITH_LETTER] = tokens_with_letter
-        row[LETTER_WORDS] = letter_words
-        row[FUNCTION_WORDS] = function_words
-        row[SYMBOLS] = symbols
-        row[LINES] = lines
-        row[BULLET_LINES] = bullet_lines
-        row[CLOSED_LINES] = closed_lines
-        row[CUT_OFF_LINES] = cut_off_lines
-        row[LINE_CHARACTERS] = line_characters
-        row[REPEATED_LINE_CHARACTERS] = repeated_characters
-        row[FENCED], row[SUSPECT] = fenced, suspect
-        row[WORDS] = num_words - first_word
-        bounds[document + 1] = num_words
+                if solid_length:
+                    lines, num_lines = _end_line(lines, num_lines, solid, solid_length, bullet, closed, cut_off, row)
+                closed = bullet = cut_off = False
+                kind = length = solid_length = 0
+            line, length = (line, length + 1) if solid_length else (_SEED, 0)
+            continue
+        token_open = True
+        token_letter = bool(token_letter or flag & LETTER != 0)
+        row[TOKEN_CHARACTERS] += 1
+        solid, length, solid_length = line, length + 1, length + 1
+        kind = _closing(code)
+        dots = dots + 1 if code == 46 else 0
+        cut_off = dots >= 3 or code == 0x2026
+        num_marks += code == 0x2026 or (dots > 0 and dots % 3 == 0)
+        if code == 35:
+            num_marks += _marks(data, begin, position, end, blank, ascii_folds)
+        elif code == 96 and position - begin >= 3 and data[position - 2] == 96 and data[position - 3] == 96:
+            row[FENCED] = 1
+        closed = kind == 1 or (closed and (kind == 2 or kind == 4) and not blank)
+        blank = False
+    row[CHARACTERS], row[SYMBOLS] = num_characters, num_marks
+    return lines
+
+
+@njit(cache=True, nogil=True)
+def _marks(data, begin, position, end, blank, ascii_folds):  # type: ignore[no-untyped-def]
+    """Whether a # touches a word or the end of one."""
+    if position == end:
+        return position - 1 > begin and not blank
+    following = data[position]
+    return (position - 1 > begin and not blank) or following >= 0x80 or following == 95 or ascii_folds[following] != 32
+
+
+@njit(cache=True, nogil=True)
+def _end_line(lines, num_lines, solid, length, bullet, closed, cut_off, row):  # type: ignore[no-untyped-def]
+    """Count a line; returns the set of lines seen, which doubles when it is half full, and their number."""
+    row[LINES] += 1
+    row[BULLET_LINES] += bullet
+    row[CLOSED_LINES] += closed
+    row[CUT_OFF_LINES] += cut_off
+    row[LINE_CHARACTERS] += length
+    if 2 * num_lines >= lines.size:
+        lines = _grown(lines)
+    if _insert(lines, mix(solid) | np.uint64(1)):
+        return lines, num_lines + 1
+    row[REPEATED_LINE_CHARACTERS] += length
+    return lines, num_lines
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,132 @@
+"""`fucina data ...`: prepare a folder of documents and read what came of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fucina.cli import fetch_commands
+from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
+
+app = typer.Typer(help="Documents in, data for training out.", no_args_is_help=True)
+app.command()(fetch_commands.fetch)
+
+FolderArgument = Annotated[Path, typer.Argument(help="A folder that `fucina data prepare` wrote.")]
+
+
+@app.command()
+def prepare(
+    recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="What to read and how to clean it.")],
+    folder: Annotated[Path | None, typer.Option("--out", help="Where to; beside the recipe when left out.")] = None,
+    threads: Annotated[int, typer.Option(min=0, max=1024, help="0 for one a core.")] = 0,
+    ray: Annotated[str, typer.Option(help="Address of a Ray cluster that sees this folder; `local` starts one.")] = "",
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Read, clean, deduplicate, redact and pack; started again after an interruption it goes on where it was."""
+    import shutil
+
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    from fucina.cli.data_progress import BarProgress, connect_ray
+    from fucina.cli.output import err
+    from fucina.data.executors import LocalExecutor
+    from fucina.data.inspect import funnel
+    from fucina.data.pipeline import prepare as run
+    from fucina.data.recipe_file import load_recipe
+
+    with speaking(form):
+        recipe = load_recipe(recipe_file)
+        target = folder or recipe_file.with_suffix(".prepared")
+        scratch = target / ".scratch"
+        scratch.mkdir(parents=True, exist_ok=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Bars(*columns, console=err, transient=True) as bars:
+            progress = BarProgress(scratch / "progress.ndjson", bars=bars)
+            executor = connect_ray(ray) if ray else LocalExecutor(threads)
+            run(recipe, workdir=target, out=target, scratch=scratch, progress=progress, executor=executor)
+        shutil.rmtree(scratch)
+        found = funnel(target)
+        if not show(found, form):
+            _print_funnel(target)
+
+
+@app.command()
+def inspect(
+    folder: FolderArgument,
+    explain: Annotated[str, typer.Option(metavar="DOC_ID", help="Tell every decision on one document.")] = "",
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Show the funnel: what was dropped at which step and why."""
+    from fucina.data.inspect import explain as tell
+    from fucina.data.inspect import funnel
+
+    with speaking(form):
+        if explain:
+            found = tell(folder, explain)
+            if not show(found, form):
+                for each in found:
+                    _print_explanation(each.model_dump())
+        elif not show(funnel(folder), form):
+            _print_funnel(folder)
+
+
+@app.command()
+def card(folder: FolderArgument, form: FormatOption = Format.TEXT) -> None:
+    """Show the card: sources, languages, licences, splits."""
+    from fucina.data.inspect import card_of
+
+    with speaking(form):
+        found = card_of(folder)
+        if show(found, form):
+            return
+        say(f"{found.num_documents:,} documents of {found.num_records:,} records, {found.num_broken:,} broken.")
+        for title, tallies in (("language", found.languages), ("licence", found.licences)):
+            rows = [
+                (name, f"{tally.num_documents:,}", f"{tally.num_characters:,}", f"{tally.num_tokens:,}")
+                for name, tally in tallies.items()
+            ]
+            table("", (title, "documents", "characters", "tokens"), rows, right=(1, 2, 3))
+        rows = [
+            (name, f"{tally.num_documents:,}", f"{tally.num_characters:,}", f"{tally.num_tokens:,}")
+            for name, tally in (("train", found.train), ("validation", found.validation))
+        ]
+        table("", ("split", "documents", "characters", "tokens"), rows, right=(1, 2, 3))
+        table("", ("redacted", "values"), [(kind, f"{n:,}") for kind, n in found.redactions.items()], right=(1,))
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="The earlier version's folder.")],
+    after: Annotated[Path, typer.Argument(help="The later version's folder.")],
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Show what changed between two versions."""
+    from fucina.data.inspect import diff as compare
+
+    with speaking(form):
+        found = compare(before, after)
+        if show(found, form):
+            return
+        rows = [(c.name, f"{c.before:,}", f"{c.after:,}", f"{c.after - c.before:+,}") for c in found.numbers]
+        table("", ("", "before", "after", "change"), rows, right=(1, 2, 3))
+        say(f"Documents kept now and not before: {found.num_added:,}; before and not now: {found.num_removed:,}.")
+        for word, names in (("New", found.sources_added), ("Gone", found.sources_removed)):
+            if names:
+                say(f"{word} sources: {', '.join(names)}.")
+
+
+def _print_funnel(folder: Path) -> None:
+    from fucina.data.inspect import funnel
+
+    found = funnel(folder)
+    rows = [(r.step, r.reason, f"{r.num_documents:,}", f"{r.num_characters:,}") for r in found.rows]
+    table(f"{found.num_records:,} records", ("step", "reason", "documents", "characters"), rows, right=(2, 3))
+
+
+def _print_explanation(each: dict[str, object]) -> None:
+    state = f"kept for {each['split']}" if each["kept"] else f"dropped at {each['step']}: {each['reason']}"
+    say(f"{each['id']} (record {each['row']} of {each['source']}): {state}.", Format.TEXT)
+    for name in ("language", "characters", "scores", "alike", "spans"):
+        if each[name]:
+            out.print(f"  {name}: {each[name]}", soft_wrap=True, markup=False)

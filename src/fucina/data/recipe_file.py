@@ -1,0 +1,65 @@
+"""A recipe for `prepare` alone, as a YAML file beside the documents."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fucina.data.recipe import PrepareRecipe
+from fucina.data.sources import resolve, resolve_tokenizer
+from fucina.errors import BadInput
+
+
+class BadRecipe(BadInput):
+    """The recipe file cannot be used."""
+
+    code = "bad_recipe"
+
+
+class SourcePattern(BaseModel):
+    """Files to read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Annotated[str, Field(min_length=1)]
+    """A file or a glob, relative to the recipe."""
+    licence: Annotated[str, Field(min_length=1)]
+    """SPDX expression, or `public-domain`, or the owner's words."""
+    origin: str = ""
+
+
+class _Sources(BaseModel):
+    sources: Annotated[tuple[SourcePattern, ...], Field(min_length=1)]
+
+
+def load_recipe(path: Path) -> PrepareRecipe:
+    """The recipe in a file: every field of PrepareRecipe, but `sources` are patterns with licence and origin.
+
+    Raises BadRecipe, and what `resolve` raises.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadRecipe(f"There is no file {path}.", hint="Give the path of a recipe in YAML.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadRecipe(f"{path} cannot be read as YAML: {_first_line(error)}", hint="Repair the file.") from error
+    if not isinstance(content, dict):
+        raise BadRecipe(f"{path} holds no recipe.", hint="Begin with `sources:` and a list of path and licence.")
+    try:
+        patterns = _Sources.model_validate({"sources": content.get("sources", [])}).sources
+        # What the file says besides its sources is checked before files are read.
+        recipe = PrepareRecipe.model_validate({**content, "sources": ()})
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        place = ".".join(map(str, fault["loc"]))
+        message = f"{path} has {error.error_count()} faults; the first at {place}: {fault['msg']}."
+        raise BadRecipe(message, hint="See `fucina data prepare --help` and the how-to for every field.") from error
+    base = path.parent
+    sources = resolve([(each.path, each.licence, each.origin) for each in patterns], base=base)
+    tokenizer = resolve_tokenizer(recipe.tokenizer, base=base).path if recipe.tokenizer else ""
+    return recipe.model_copy(update={"sources": sources, "tokenizer": tokenizer})
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
