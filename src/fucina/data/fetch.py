@@ -187,8 +187,7 @@ def _from_server(
             refusal = permissions.refusal(url)
             if refusal:
                 return Fetched(url=address.url, refused=refusal)
-            begun = part.stat().st_size if part.exists() else 0
-            headers = {"Range": f"bytes={begun}-"} if begun else {}
+            begun, headers = _rest_of(part)
             with client.stream("GET", url, headers=headers) as answer:
                 if answer.is_redirect and answer.next_request is not None:
                     url = str(answer.next_request.url)
@@ -201,6 +200,15 @@ def _from_server(
     return Fetched(url=address.url, refused="too-many-redirects")
 
 
+def _rest_of(part: Path) -> tuple[int, dict[str, str]]:
+    """How far a former attempt came, and how to ask for the rest of the same file only."""
+    tag = part.with_suffix(".etag")
+    if not part.exists() or not tag.exists():
+        return 0, {}
+    begun = part.stat().st_size
+    return begun, {"Range": f"bytes={begun}-", "If-Range": tag.read_text(encoding="utf-8")} if begun else {}
+
+
 def _keep(answer: httpx.Response, address: Address, *, part: Path, begun: int, folder: Path, limits: Limits) -> Fetched:
     if answer.status_code == 416:
         # The rest of a file that is no longer as long: from the beginning next time.
@@ -211,8 +219,11 @@ def _keep(answer: httpx.Response, address: Address, *, part: Path, begun: int, f
         if value_reserves(name, answer.headers.get(name, "")):
             return Fetched(url=address.url, refused=RESERVED)
     goes_on = answer.status_code == 206 and answer.headers.get("content-range", "").startswith(f"bytes {begun}-")
+    tag = answer.headers.get("etag", "")
+    if tag and not tag.startswith("W/"):
+        part.with_suffix(".etag").write_text(tag, encoding="utf-8")
     with part.open("ab" if goes_on else "wb") as file:
-        refused = _copy(answer.iter_bytes(_PIECE_BYTES), file, limits=limits)
+        refused = _copy(answer.iter_bytes(), file, limits=limits)
     media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     return _finish(address, part=part, folder=folder, refused=refused, ending=_MEDIA.get(media, ""))
 
@@ -242,6 +253,7 @@ def _copy(pieces: Iterator[bytes], file: BinaryIO, *, limits: Limits) -> str:
 
 
 def _finish(address: Address, *, part: Path, folder: Path, refused: str, ending: str) -> Fetched:
+    part.with_suffix(".etag").unlink(missing_ok=True)
     if not refused:
         sha256, num_bytes = digest_file(part)
         if address.sha256 in ("", sha256):
