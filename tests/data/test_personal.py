@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fucina.data import validators
 from fucina.data.canaries import Record, make_record, plant
-from fucina.data.personal import find, placeholder, redact
+from fucina.data.personal import SEARCHES, find, find_batch, placeholder, redact
 from fucina.data.recipe import PersonalData
 
 ALL = frozenset(PersonalData)
@@ -148,6 +148,22 @@ def test_redacting_twice_changes_nothing(pieces):
 
     assert redact(once.text, kinds=ALL).text == once.text
     assert find(once.text) == ()
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.lists(PIECES | st.just(" parole qualunque" * 12), max_size=12), max_size=4))
+def test_windows_show_everything_that_the_whole_text_shows(texts):
+    joined = ["".join(pieces).encode("utf-8", "replace") for pieces in texts]
+
+    found = find_batch(joined)
+
+    for data, findings in zip(joined, found, strict=True):
+        masked, expected = bytearray(data), []
+        for kind, search in SEARCHES:
+            for start, end in list(search(bytes(masked))):
+                expected.append((start, end, kind))
+                masked[start:end] = b"]" * (end - start)
+        assert [(finding.start, finding.end, finding.kind) for finding in findings] == sorted(expected)
 
 
 @settings(deadline=None, max_examples=150)

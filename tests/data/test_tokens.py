@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
+from fucina.data import encoder as encoder_module
 from fucina.data.encoder import Encoder
 from fucina.data.shards import join_texts
 from fucina.data.tokens import (
@@ -57,6 +59,48 @@ def test_any_text_survives_and_ends_once(tokenizer, text):
 
     assert tokenizer.decode(ids[:-1].tolist(), skip_special_tokens=False) == text
     assert ids.tolist().count(end) == 1
+
+
+@settings(deadline=None, max_examples=500)
+@given(
+    st.lists(
+        st.text()
+        | st.text("ab'sltmdrve 12½\n\t\u00a0!?.,èЖ中\u0301\U0001f600", max_size=30)
+        | st.sampled_from(["'ll ", "  \n x"])
+    ).map("".join)
+)
+@pytest.mark.parametrize("digits", [True, False])
+def test_kernels_give_the_tokens_of_the_library(tokenizer, digits, text):
+    content = json.loads(tokenizer.to_str())
+    if not digits:
+        content["pre_tokenizer"] = content["pre_tokenizer"]["pretokenizers"][1]
+    library = Tokenizer.from_str(json.dumps(content))
+    encoder = Encoder(library)
+
+    assert encoder.by_kernel
+    ids = encoder.encode(*join_texts([text.encode()])).ids
+    assert ids[:-1].tolist() == library.encode(text, add_special_tokens=False).ids
+
+
+def test_another_kind_of_tokenizer_is_left_to_the_library(tokenizer, italian):
+    content = json.loads(tokenizer.to_str())
+    content["normalizer"] = {"type": "Lowercase"}
+    library = Tokenizer.from_str(json.dumps(content))
+    encoder = Encoder(library)
+
+    assert not encoder.by_kernel
+    encoded = encoder.encode(*join_texts([text.encode() for text in italian[:3]]))
+    expected = [library.encode(text, add_special_tokens=False).ids for text in italian[:3]]
+    assert [encoded.ids[s : e - 1].tolist() for s, e in pairwise(encoded.bounds)] == expected
+
+
+def test_more_pieces_than_are_remembered_change_nothing(tokenizer, italian, english, monkeypatch):
+    monkeypatch.setattr(encoder_module, "_MAX_PIECES", 50)
+    monkeypatch.setattr(encoder_module, "_FIRST_PIECES", 16)
+    encoder = Encoder(tokenizer)
+
+    for text in [*italian[:5], *english[:5], *italian[:5]]:
+        assert encoder.encode(*join_texts([text.encode()])).ids[:-1].tolist() == tokenizer.encode(text).ids
 
 
 def test_the_end_mark_inside_a_text_is_plain_text(tokenizer):

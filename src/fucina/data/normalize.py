@@ -178,22 +178,29 @@ def _align(original: str, done: str) -> NDArray[np.int32]:
     rows: list[tuple[int, int]] = []
     lead = place = 0
     for index, character in enumerate(done):
-        while place < len(original) and not _became(original, place, character):
+        start = place
+        moved = unicodedata.combining(character) and index and not done[index - 1].isspace()
+        kinds = "M" if moved else "MCZ"
+        while place < len(original) and not _became(original[place], character):
+            if unicodedata.category(original[place])[0] not in kinds:
+                break
             place += 1
-        if place - index != lead:
-            lead = place - index
+        found = place < len(original) and _became(original[place], character)
+        # A mark that composition moved stands with the character before it.
+        origin = place if found else max(start - 1, 0)
+        place = place + 1 if found else start
+        if origin - index != lead:
+            lead = origin - index
             rows.append((index, lead))
-        place += 1
     return np.array(rows, np.int32).reshape(len(rows), 2)
 
 
-def _became(original: str, place: int, character: str) -> bool:
-    """Whether a character of the normal form can have come from this place of the original."""
-    there = original[place]
+def _became(there: str, character: str) -> bool:
+    """Whether a character of the normal form can have come from one of the original."""
     if there == character:
         return True
     if character == " ":
-        return bool(_SPACES.match(there))
+        return _SPACES.match(there) is not None
     if character == "\n":
-        return bool(_LINE_ENDS.match(there))
+        return _LINE_ENDS.match(there) is not None
     return unicodedata.normalize("NFD", there)[:1] == unicodedata.normalize("NFD", character)[:1]
