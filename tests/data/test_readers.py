@@ -15,9 +15,9 @@ from pypdf import PdfWriter
 from fucina.data import records, streams
 from fucina.data.encodings import decode
 from fucina.data.formats import archive
-from fucina.data.html import HtmlProfile
 from fucina.data.mojibake import repair
 from fucina.data.readers import read_records
+from fucina.data.recipe import HtmlProfile
 
 TEXT = "Perché la città è così bella? L'università non c'è più, però il caffè è già pronto."
 

@@ -1,19 +1,12 @@
 """The text of HTML pages without what surrounds it, and what a page says about mining it."""
 
 import re
-from enum import StrEnum
 
 from lxml.etree import LxmlError
 from resiliparse.extract.html2text import extract_plain_text
 from trafilatura import extract as extract_best
 
-
-class HtmlProfile(StrEnum):
-    """How the main text of a page is found."""
-
-    FAST = "fast"
-    BEST = "best"
-    """About a quarter of the speed; keeps more of pages whose markup says little."""
+from fucina.data.recipe import HtmlProfile
 
 
 class NestedTooDeep(Exception):

@@ -178,12 +178,13 @@ Replacement = Callable[[PersonalData, str], str]
 """What stands for a value of a kind; no search may find anything in it, and it is the same whenever it is asked."""
 
 
-def _plain(kind: PersonalData, _: str) -> str:
+def plain(kind: PersonalData, _: str) -> str:
+    """The placeholder, whatever the value."""
     return placeholder(kind)
 
 
 def redact_batch(
-    texts: Sequence[bytes], *, kinds: Collection[PersonalData], replacement: Replacement = _plain
+    texts: Sequence[bytes], *, kinds: Collection[PersonalData], replacement: Replacement = plain
 ) -> list[RedactedBytes]:
     """`redact` of each of several texts, UTF-8; `replacement` may give pseudonyms (`Pseudonyms.of`)."""
     done = [RedactedBytes(text, ()) for text in texts]

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from fucina.data.formats import archive, csv_table, document, jsonl, parquet, warc
-from fucina.data.html import HtmlProfile
+from fucina.data.recipe import HtmlProfile
 from fucina.data.records import BROKEN, MAX_RECORD_BYTES, Record, broken
 from fucina.data.sources import format_of, guess_format
 from fucina.data.streams import BrokenStream, read_pieces

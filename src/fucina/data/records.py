@@ -35,6 +35,7 @@ BROKEN: dict[str, str] = {
     "other-format": "there is no reader for this part of the file",
     "http-error": "the server answered with an error page",
     "opted-out": "the page or its server reserves it from text and data mining",
+    "licence": "the licence is not among those that the recipe keeps",
     "unreadable": "the operating system refused to read the file",
 }
 """Every reason to set a record aside."""

@@ -11,9 +11,9 @@ from fucina.errors import BadInput
 
 Hashes = NDArray[np.uint64]
 
-LICENCE = "licence"
 BLOCKED_WORDS = "blocked-words"
 CONTAMINATED = "test-set"
+PERSONAL = "personal-data"
 
 DEFAULT_NGRAM = 13
 """Words in a row that a document may not share with a test set (Brown et al. 2020, appendix C)."""

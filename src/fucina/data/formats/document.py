@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 
 from fucina.data.encodings import decode
 from fucina.data.formats import office, pdf
-from fucina.data.html import HtmlProfile, NestedTooDeep, OptedOut, extract
+from fucina.data.html import NestedTooDeep, OptedOut, extract
+from fucina.data.recipe import HtmlProfile
 from fucina.data.records import Record, broken, collect, whole
 
 _FRONT_MATTER = re.compile(r"\A---\n.{0,20000}?\n(?:---|\.\.\.)\n", re.DOTALL)

@@ -7,7 +7,8 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from fucina.data import records
 from fucina.data.formats import document
-from fucina.data.html import HtmlProfile, value_reserves
+from fucina.data.html import value_reserves
+from fucina.data.recipe import HtmlProfile
 from fucina.data.records import Record, broken
 from fucina.data.streams import BrokenStream
 
