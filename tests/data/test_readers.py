@@ -163,6 +163,24 @@ def test_encodings_are_detected(tmp_path, codec, name):
     assert record.encoding in {codec, codec.removesuffix("-sig"), codec[:6], "cp1252"}
 
 
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1250", "„Příliš žluťoučký kůň úpěl ďábelské ódy,“ řekl a odešel domů přes zasněžené pole."),
+        ("iso-8859-2", "Zażółć gęślą jaźń, powiedział i poszedł do domu przez pole pełne śniegu i błota."),
+        ("cp1251", "Всички хора се раждат свободни и равни по достойнство и права, каза той."),
+        ("iso-8859-7", "Όλοι οι άνθρωποι γεννιούνται ελεύθεροι και ίσοι στην αξιοπρέπεια και τα δικαιώματα."),
+        ("cp1257", "Visi žmonės gimsta laisvi ir lygūs savo orumu ir teisėmis. Jiems suteiktas protas ir sąžinė."),
+        ("iso-8859-15", "Un œuf, une œuvre, un cœur à l'œuvre : où est passé le bœuf, à présent, ma sœur ?"),
+        ("cp1252", "“Un œuf”, dit-il – et le cœur de la sœur s’arrêta… à cause de l’été."),
+    ],
+)
+def test_tables_of_other_parts_of_europe(codec, text):
+    decoded = decode((text + "\n").encode(codec) * 3)
+
+    assert decoded.text == (text + "\n") * 3
+
+
 def test_an_html_page_may_declare_its_encoding(tmp_path):
     czech = "Příliš žluťoučký kůň úpěl ďábelské ódy."
     path = tmp_path / "a.html"

@@ -1,6 +1,7 @@
 """Text from bytes whose encoding nobody stated."""
 
 import codecs
+import re
 from typing import NamedTuple
 
 from resiliparse.parse.encoding import detect_encoding
@@ -15,6 +16,18 @@ _MARKS = (
 _SAMPLE_BYTES = 1 << 16
 _MAX_CONTROL_SHARE = 0.02
 _CONTROL = bytes(sorted({*range(32), 127} - set(b"\t\n\r\f\x0b\x1b")))
+
+
+_HIGH_CONTROL = re.compile(rb"[\x80-\x84\x86-\x9f]")
+_LATIN_9 = re.compile(rb"[A-Za-z\xc0-\xff][\xa6\xbc\xbd\xbe]|[\xa6\xbc\xbd\xbe][A-Za-z\xc0-\xff]")
+_WINDOWS_TWIN = {
+    "iso8859-1": "cp1252",
+    "iso8859-15": "cp1252",
+    "iso8859-2": "cp1250",
+    "iso8859-7": "cp1253",
+    "iso8859-9": "cp1254",
+    "iso8859-13": "cp1257",
+}
 
 
 class Decoded(NamedTuple):
@@ -48,10 +61,21 @@ def decode(data: bytes, *, html: bool = False, declared: str = "") -> Decoded:
         if stated.encoding:
             return stated
         name = detect_encoding(sample, from_html_meta=html) or "cp1252"
-    name = "cp1252" if name in {"utf-8", "ascii"} else name
+    name = _windows_or_iso(data, "cp1252" if name in {"utf-8", "ascii"} else name)
     # Western bytes that the guessed table leaves undefined still decode in the table that defines every byte.
     decoded = _try(data, name, name=name)
     return decoded if decoded.encoding else _try(data, "latin-1", name="latin-1")
+
+
+def _windows_or_iso(data: bytes, name: str) -> str:
+    """The one of two twin tables that the bytes speak for.
+
+    No text has the control characters that ISO tables keep where Windows tables have quotation marks and dashes; a
+    letter beside a fraction or a broken bar is French or Finnish in ISO 8859-15.
+    """
+    if _HIGH_CONTROL.search(data):
+        return _WINDOWS_TWIN.get(name.lower(), name)
+    return "iso8859-15" if name in {"cp1252", "iso8859-1", "latin-1"} and _LATIN_9.search(data) else name
 
 
 def looks_like_text(sample: bytes) -> bool:
