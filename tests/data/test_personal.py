@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fucina.data import validators
 from fucina.data.canaries import Record, make_record, plant
-from fucina.data.personal import SEARCHES, find, find_batch, placeholder, redact
+from fucina.data.personal import SEARCHES, SEARCHES_ANYWHERE, find, find_batch, placeholder, redact
 from fucina.data.recipe import PersonalData
 
 ALL = frozenset(PersonalData)
@@ -159,7 +159,7 @@ def test_windows_show_everything_that_the_whole_text_shows(texts):
 
     for data, findings in zip(joined, found, strict=True):
         masked, expected = bytearray(data), []
-        for kind, search in SEARCHES:
+        for kind, search in (*SEARCHES_ANYWHERE, *SEARCHES):
             for start, end in list(search(bytes(masked))):
                 expected.append((start, end, kind))
                 masked[start:end] = b"]" * (end - start)

@@ -114,7 +114,10 @@ def find(text: str) -> tuple[Finding, ...]:
 def find_batch(texts: Sequence[bytes]) -> list[tuple[Finding, ...]]:
     """`find` in each of several texts, UTF-8: one walk for the windows, then each search once over all of them."""
     found = _find_anywhere(texts)
-    originals, texts = texts, [_masked(text, taken) for text, taken in zip(texts, found, strict=True)]
+    originals, texts = (
+        texts,
+        [_masked(text, [(start, end) for start, end, _ in taken]) for text, taken in zip(texts, found, strict=True)],
+    )
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     windows = windows_of(np.frombuffer(b"".join(texts), np.uint8), offsets)
     documents, starts = windows.document.tolist(), (windows.start - offsets[windows.document]).tolist()
@@ -147,22 +150,24 @@ def _find_anywhere(texts: Sequence[bytes]) -> list[_Found]:
     found: list[_Found] = [[] for _ in texts]
     buffer = _BETWEEN.join(texts)
     places = np.cumsum([0, *(len(text) + len(_BETWEEN) for text in texts)]).tolist()
-    last = -1
-    for start, end, kind in sorted(
-        (start, end, kind) for kind, search in SEARCHES_ANYWHERE for start, end in search(buffer)
-    ):
-        if start >= last:
+    masked = buffer
+    for kind, search in SEARCHES_ANYWHERE:
+        slices = list(search(masked))
+        for start, end in slices:
             document = bisect_right(places, start) - 1
             found[document].append((start - places[document], end - places[document], kind))
-            last = end
+        masked = _masked(masked, slices)
     return found
 
 
-def _masked(text: bytes, found: _Found) -> bytes:
-    """The text with what was found in it out of sight."""
-    for start, end, _ in found:
-        text = text[:start] + _MASK * (end - start) + text[end:]
-    return text
+def _masked(text: bytes, slices: Sequence[tuple[int, int]]) -> bytes:
+    """The text with slices of it out of sight."""
+    if not slices:
+        return text
+    masked = bytearray(text)
+    for start, end in slices:
+        masked[start:end] = _MASK * (end - start)
+    return bytes(masked)
 
 
 def redact(text: str, *, kinds: Collection[PersonalData]) -> Redacted:
