@@ -21,9 +21,12 @@ from datatrove.pipeline.readers import JsonlReader
 from datatrove.pipeline.tokens import DocumentTokenizer
 from datatrove.pipeline.writers import JsonlWriter
 
+NUM_BUCKETS = 14
+"""datatrove's default; its second stage wants a task for each."""
 
-def run(pipeline: list, name: str, work: Path) -> None:
-    LocalPipelineExecutor(pipeline=pipeline, tasks=1, workers=1, logging_dir=str(work / "logs" / name)).run()
+
+def run(pipeline: list, name: str, work: Path, *, tasks: int = 1) -> None:
+    LocalPipelineExecutor(pipeline=pipeline, tasks=tasks, workers=1, logging_dir=str(work / "logs" / name)).run()
 
 
 def main(folder: Path, work: Path, tokenizer: str) -> None:
@@ -42,7 +45,7 @@ def main(folder: Path, work: Path, tokenizer: str) -> None:
     read = JsonlReader(str(work / "filtered"))
     signatures, buckets, remove = str(work / "signatures"), str(work / "buckets"), str(work / "remove")
     run([read, MinhashDedupSignature(output_folder=signatures)], "signatures", work)
-    run([MinhashDedupBuckets(input_folder=signatures, output_folder=buckets)], "buckets", work)
+    run([MinhashDedupBuckets(input_folder=signatures, output_folder=buckets)], "buckets", work, tasks=NUM_BUCKETS)
     run([MinhashDedupCluster(input_folder=buckets, output_folder=remove)], "cluster", work)
     kept = JsonlWriter(str(work / "kept"), output_filename="kept.jsonl", compression=None)
     run([read, MinhashDedupFilter(input_folder=remove), kept], "remove", work)
