@@ -77,6 +77,7 @@ def _model(asked: frozenset[str]) -> _Model:
     whole = _identifier()
     chosen = [index for index, code in enumerate(whole.nb_classes) if code in asked | _EUROPEAN]
     languages = tuple(sorted({whole.nb_classes[index] for index in chosen}))
+    _identifier.cache_clear()  # Its own arrays take a hundred megabytes that nothing reads again.
     return _Model(
         languages=languages,
         next_state=np.asarray(whole.tk_nextmove).astype(np.int32),

@@ -41,8 +41,13 @@ def _run_end(data, position, end, classes, kind):  # type: ignore[no-untyped-def
     """End of the run of characters of one class, and where its last character begins; -1 for an unknown character."""
     last = position
     while position < end:
+        while data[position] < 0x80 and classes[data[position]] == kind:
+            last = position
+            position += 1
+            if position == end:
+                return position, last
         code, size = decode(data, position)
-        found = classes[code] if code < TABLE_SIZE else 0
+        found = classes[code] if code < TABLE_SIZE else np.uint8(0)
         if found == 0:
             return -1, last
         if found != kind:
