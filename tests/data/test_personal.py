@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fucina.data import validators
 from fucina.data.canaries import Record, make_record, plant
-from fucina.data.personal import SEARCHES, find, find_batch, placeholder, redact
+from fucina.data.personal import SEARCHES, SEARCHES_ANYWHERE, find, find_batch, placeholder, redact
 from fucina.data.recipe import PersonalData
 
 ALL = frozenset(PersonalData)
@@ -40,6 +40,13 @@ VALUES = {
         "server at 8.8.8.8",
         "2a02:d1b4:18f1:47cc:f0a:20f:dee1:76a8",
     ],
+    PersonalData.NATIONAL_ID: ["131052-308T", "710319/2745", "54362315K", "PESEL 44051401359", "ΑΜΚΑ: 01013099997"],
+    PersonalData.PLATE: ["targata AB 123 CD", "Kennzeichen: M-XY 1234", "plaque AB-123-CD", "matrícula 1234 BCD"],
+    PersonalData.CREDENTIAL: [
+        "AKIAQX4BIPW3AHOV29GN",
+        "ghp_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0dE3fG6",
+        "password = 'kT9$wq2ZrP!x7LmN'",
+    ],
 }
 LOOK_ALIKES = [
     "ai sensi del D.Lgs. 394/2017, art. 91, comma 3",
@@ -72,6 +79,15 @@ LOOK_ALIKES = [
     "user@localhost",
     "$1,234,567.89",
     "-12 345 678",
+    "PESEL 44051401358",
+    "131052-308U",
+    "710319/2746",
+    "la targa commemorativa del 1848",
+    "placa 12",
+    "password: ${DATABASE_PASSWORD}",
+    "password = changeme",
+    "AKIA",
+    "the secret key to success",
 ]
 
 
@@ -143,7 +159,7 @@ def test_windows_show_everything_that_the_whole_text_shows(texts):
 
     for data, findings in zip(joined, found, strict=True):
         masked, expected = bytearray(data), []
-        for kind, search in SEARCHES:
+        for kind, search in (*SEARCHES_ANYWHERE, *SEARCHES):
             for start, end in list(search(bytes(masked))):
                 expected.append((start, end, kind))
                 masked[start:end] = b"]" * (end - start)
@@ -181,7 +197,7 @@ def test_every_canary_is_valid_and_found(number, language, seed):
 
 
 def test_canaries_take_turns_over_the_kinds():
-    kinds = [make_record(number=number, language="it", seed=1).kind for number in range(12)]
+    kinds = [make_record(number=number, language="it", seed=1).kind for number in range(2 * len(PersonalData))]
 
     assert kinds == [*PersonalData, *PersonalData]
     assert len({make_record(number=number, language="it", seed=1).value for number in range(60)}) > 50

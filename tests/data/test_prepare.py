@@ -103,7 +103,7 @@ def test_nothing_private_leaves(corpus, run):
 
 
 def test_canaries_are_planted_in_training_text_with_their_prefix(corpus, run):
-    out, _, _ = run("*.jsonl", num_canaries=18)
+    out, _, _ = run("*.jsonl", num_canaries=3 * len(PersonalData))
     train = [row["text"] for row in _rows(out / "train.parquet")]
     held_out = " ".join(row["text"] for row in _rows(out / "validation.parquet"))
 

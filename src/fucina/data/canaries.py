@@ -1,12 +1,15 @@
 """Synthetic personal records that belong to nobody, planted to measure what slips through.
 
 Telephone numbers are those that the British and German regulators keep for fiction, addresses those reserved for
-documentation; the bank, the card issuer's batch and the birthplace in the other numbers do not exist.
+documentation; the bank, the card issuer's batch and the birthplace in the other numbers do not exist; nobody born in
+the nineteenth century has a PESEL, no Italian plate has a Q or a U, and the access key says that it is an example.
 """
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from stdnum.pl import pesel
 
 from fucina.data.personal import MAX_PREFIX_CHARACTERS
 from fucina.data.recipe import PersonalData
@@ -36,6 +39,9 @@ _SENTENCES: dict[str, dict[PersonalData, str]] = {
         PersonalData.CODICE_FISCALE: "La pratica di {name}, codice fiscale {value}, resta aperta presso lo sportello.",
         PersonalData.CREDIT_CARD: "La quota di {name} fu pagata con la carta di credito {value} alla cassa.",
         PersonalData.IP_ADDRESS: "L'ultimo accesso di {name} risulta dall'indirizzo IP {value} poco dopo mezzanotte.",
+        PersonalData.NATIONAL_ID: "Nella pratica polacca di {name} sta scritto il PESEL {value} su ogni pagina.",
+        PersonalData.PLATE: "L'automobile di {name}, targata {value}, sostava davanti al portone.",
+        PersonalData.CREDENTIAL: "Per prova {name} usa la chiave di accesso {value} del magazzino.",
     },
     "en": {
         PersonalData.EMAIL: "For any question about the lease {name} answers at {value} within two days.",
@@ -44,6 +50,9 @@ _SENTENCES: dict[str, dict[PersonalData, str]] = {
         PersonalData.CODICE_FISCALE: "The file of {name}, Italian tax code {value}, is still open at the counter.",
         PersonalData.CREDIT_CARD: "The fee of {name} was paid with the credit card {value} at the till.",
         PersonalData.IP_ADDRESS: "The last login of {name} came from the IP address {value} shortly after midnight.",
+        PersonalData.NATIONAL_ID: "The Polish file of {name} has the PESEL {value} on every page.",
+        PersonalData.PLATE: "The car of {name} with the number plate {value} stood before the gate.",
+        PersonalData.CREDENTIAL: "For a trial {name} uses the access key {value} of the warehouse.",
     },
 }
 
@@ -137,6 +146,13 @@ def _value(kind: PersonalData, *, draw: _Draw, first: str, last: str) -> str:
             return " ".join(number[start : start + 4] for start in range(0, 16, 4))
         case PersonalData.IP_ADDRESS:
             return f"{draw.choice(('192.0.2', '198.51.100', '203.0.113'))}.{1 + draw.below(254)}"
+        case PersonalData.NATIONAL_ID:
+            ten = f"{draw.digits(2)}{81 + draw.below(12)}{1 + draw.below(28):02d}{draw.digits(4)}"
+            return ten + pesel.calc_check_digit(ten)
+        case PersonalData.PLATE:
+            return f"Q{draw.choice('AEFGHJK')} {draw.digits(3)} U{draw.choice('ABCDEFG')}"
+        case PersonalData.CREDENTIAL:
+            return "AKIAEXAMPLE" + "".join(draw.choice(_CIN_LETTERS) for _ in range(9))
 
 
 def _iban(draw: _Draw) -> str:

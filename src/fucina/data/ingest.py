@@ -12,7 +12,9 @@ import pyarrow as pa
 from fucina.data.executors import Checkpoint, Executor
 from fucina.data.normalize import normalize, normalize_batch
 from fucina.data.readers import Record, read_records
-from fucina.data.recipe import PrepareRecipe, SourceFile
+from fucina.data.recipe import HtmlProfile, PrepareRecipe, SourceFile
+from fucina.data.records import broken
+from fucina.data.screen import licence_allowed
 from fucina.data.shards import Scratch, column_of, join_texts, write_atomically, write_table
 from fucina.data.sources import SourceMissing, digest_file
 from fucina.errors import BadInput
@@ -87,6 +89,9 @@ class ReadSource:
     sources: tuple[SourceFile, ...]
     workdir: Path
     scratch: Scratch
+    html: HtmlProfile = HtmlProfile.FAST
+    licences: tuple[str, ...] = ()
+    """To keep; empty keeps all."""
 
     def __call__(self, index: int, checkpoint: Checkpoint) -> list[int]:
         """Read one source; returns the number of records of each shard."""
@@ -95,7 +100,7 @@ class ReadSource:
         manifest = self.scratch.path("read", source.sha256, source.name, suffix=".json")
         if not manifest.exists():
             counts: list[int] = []
-            records = read_records(locate(source, workdir=self.workdir), name=source.name)
+            records = self._records(source)
             for number, batch in enumerate(_batches(records, limit=SHARD_RECORDS)):
                 checkpoint()
                 path = shard_path(self.scratch, source, number)
@@ -103,6 +108,13 @@ class ReadSource:
                 counts.append(len(batch))
             write_atomically(manifest, partial(_write_json, counts), scratch=self.scratch.root)
         return list(json.loads(manifest.read_bytes()))
+
+    def _records(self, source: SourceFile) -> Iterator[Record]:
+        for record in read_records(locate(source, workdir=self.workdir), name=source.name, profile=self.html):
+            if record.text is None or licence_allowed(record.licence or source.licence, allowed=self.licences):
+                yield record
+            else:
+                yield broken(record.id, "licence")
 
 
 def ingest(

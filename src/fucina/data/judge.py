@@ -15,6 +15,8 @@ from fucina.data.quality import RULES, SCORES, first_failures, measure
 from fucina.data.readers import BROKEN
 from fucina.data.recipe import PrepareRecipe
 from fucina.data.runs import banding, bands_of
+from fucina.data.screen import BLOCKED_WORDS, CONTAMINATED, PERSONAL
+from fucina.data.screening import Screening
 from fucina.data.shards import Texts, join_texts, texts_of
 from fucina.data.signatures import DIGEST_BYTES, write_signatures
 from fucina.data.words import CHARACTERS, Hashes
@@ -36,6 +38,9 @@ _STEPS = {
     OTHER_LANGUAGE: "language",
     EXACT_DUPLICATE: "duplicates",
     NEAR_DUPLICATE: "duplicates",
+    BLOCKED_WORDS: "screening",
+    CONTAMINATED: "screening",
+    PERSONAL: "screening",
 }
 
 
@@ -113,12 +118,14 @@ class JudgedShard(NamedTuple):
         write_signatures(path, rows=self.standing, digests=self.digests, bands=self.bands)
 
 
-def judge_shard(table: pa.Table, *, recipe: PrepareRecipe) -> JudgedShard:
+def judge_shard(table: pa.Table, *, recipe: PrepareRecipe, screening: Screening | None = None) -> JudgedShard:
     """Judge the records (text, broken) of a shard; of documents that stay also the digest and the MinHash bands."""
     texts = texts_of(table["text"])
     judged = judge_texts(texts, recipe=recipe)
     broken = table["broken"].to_pylist()
     reasons = [was or reason for was, reason in zip(broken, judged.reasons, strict=True)]
+    if screening is not None:
+        reasons = screening.screen(texts, hashes=judged.hashes, bounds=judged.bounds, reasons=reasons)
     languages = ["" if was else language for was, language in zip(broken, judged.languages, strict=True)]
     standing = np.array([row for row, reason in enumerate(reasons) if not reason], np.int64)
     digests = [hashlib.blake2b(texts.bytes_of(row), digest_size=DIGEST_BYTES).digest() for row in standing.tolist()]

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import re2
 
-from fucina.data import validators
+from fucina.data import credentials, plates, validators
 from fucina.data.candidates import windows_of
+from fucina.data.edges import character_after, character_before, stands_alone
+from fucina.data.identifiers import search as identifiers
 from fucina.data.recipe import PersonalData
 
 MAX_PREFIX_CHARACTERS = 200
@@ -111,9 +113,13 @@ def find(text: str) -> tuple[Finding, ...]:
 
 def find_batch(texts: Sequence[bytes]) -> list[tuple[Finding, ...]]:
     """`find` in each of several texts, UTF-8: one walk for the windows, then each search once over all of them."""
+    found = _find_anywhere(texts)
+    originals, texts = (
+        texts,
+        [_masked(text, [(start, end) for start, end, _ in taken]) for text, taken in zip(texts, found, strict=True)],
+    )
     offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     windows = windows_of(np.frombuffer(b"".join(texts), np.uint8), offsets)
-    found: list[list[tuple[int, int, PersonalData]]] = [[] for _ in texts]
     documents, starts = windows.document.tolist(), (windows.start - offsets[windows.document]).tolist()
     ends = (windows.end - offsets[windows.document]).tolist()
     pieces = [texts[document][start:end] for document, start, end in zip(documents, starts, ends, strict=True)]
@@ -132,8 +138,36 @@ def find_batch(texts: Sequence[bytes]) -> list[tuple[Finding, ...]]:
             Finding(kind=kind, start=start, end=end, value=data[start:end].decode(), prefix=_prefix(data, start))
             for start, end, kind in sorted(values)
         )
-        for data, values in zip(texts, found, strict=True)
+        for data, values in zip(originals, found, strict=True)
     ]
+
+
+_Found = list[tuple[int, int, PersonalData]]
+
+
+def _find_anywhere(texts: Sequence[bytes]) -> list[_Found]:
+    """What the searches that need no window find in each text."""
+    found: list[_Found] = [[] for _ in texts]
+    buffer = _BETWEEN.join(texts)
+    places = np.cumsum([0, *(len(text) + len(_BETWEEN) for text in texts)]).tolist()
+    masked = buffer
+    for kind, search in SEARCHES_ANYWHERE:
+        slices = list(search(masked))
+        for start, end in slices:
+            document = bisect_right(places, start) - 1
+            found[document].append((start - places[document], end - places[document], kind))
+        masked = _masked(masked, slices)
+    return found
+
+
+def _masked(text: bytes, slices: Sequence[tuple[int, int]]) -> bytes:
+    """The text with slices of it out of sight."""
+    if not slices:
+        return text
+    masked = bytearray(text)
+    for start, end in slices:
+        masked[start:end] = _MASK * (end - start)
+    return bytes(masked)
 
 
 def redact(text: str, *, kinds: Collection[PersonalData]) -> Redacted:
@@ -145,8 +179,19 @@ def redact(text: str, *, kinds: Collection[PersonalData]) -> Redacted:
     return Redacted(text=redacted.text.decode(), findings=redacted.findings)
 
 
-def redact_batch(texts: Sequence[bytes], *, kinds: Collection[PersonalData]) -> list[RedactedBytes]:
-    """`redact` of each of several texts, UTF-8."""
+Replacement = Callable[[PersonalData, str], str]
+"""What stands for a value of a kind; no search may find anything in it, and it is the same whenever it is asked."""
+
+
+def plain(kind: PersonalData, _: str) -> str:
+    """The placeholder, whatever the value."""
+    return placeholder(kind)
+
+
+def redact_batch(
+    texts: Sequence[bytes], *, kinds: Collection[PersonalData], replacement: Replacement = plain
+) -> list[RedactedBytes]:
+    """`redact` of each of several texts, UTF-8; `replacement` may give pseudonyms (`Pseudonyms.of`)."""
     done = [RedactedBytes(text, ()) for text in texts]
     pending = list(range(len(done)))
     for _ in range(_MAX_PASSES):
@@ -155,7 +200,7 @@ def redact_batch(texts: Sequence[bytes], *, kinds: Collection[PersonalData]) -> 
         for index, findings in zip(pending, found, strict=True):
             chosen = [finding for finding in findings if finding.kind in kinds]
             if chosen:
-                done[index] = _replace(done[index], chosen)
+                done[index] = _replace(done[index], chosen, replacement)
                 again.append(index)
         pending = again
         if not pending:
@@ -163,25 +208,30 @@ def redact_batch(texts: Sequence[bytes], *, kinds: Collection[PersonalData]) -> 
     return done
 
 
-def _replace(redacted: RedactedBytes, chosen: list[Finding]) -> RedactedBytes:
+def _replace(redacted: RedactedBytes, chosen: list[Finding], replacement: Replacement) -> RedactedBytes:
     """Put placeholders where the findings of one more pass are."""
     data, parts, last = redacted.text, [], 0
     for finding in chosen:
-        parts += [data[last : finding.start], placeholder(finding.kind).encode()]
+        parts += [data[last : finding.start], replacement(finding.kind, finding.value).encode()]
         last = finding.end
     former = redacted.findings
     moved = (
-        [replace(f, start=_before(former, f.start), end=_before(former, f.end)) for f in chosen] if former else chosen
+        [
+            replace(f, start=_before(former, f.start, replacement), end=_before(former, f.end, replacement))
+            for f in chosen
+        ]
+        if former
+        else chosen
     )
     findings = sorted((*former, *moved), key=lambda finding: finding.start)
     return RedactedBytes(b"".join((*parts, data[last:])), tuple(findings))
 
 
-def _before(former: tuple[Finding, ...], position: int) -> int:
+def _before(former: tuple[Finding, ...], position: int, replacement: Replacement) -> int:
     """Where a position stood before earlier passes put in their placeholders."""
     shift = 0
     for finding in former:
-        size = len(placeholder(finding.kind))
+        size = len(replacement(finding.kind, finding.value).encode())
         if finding.start + shift + size > position:
             break
         shift += size - (finding.end - finding.start)
@@ -190,19 +240,6 @@ def _before(former: tuple[Finding, ...], position: int) -> int:
 
 def _prefix(data: bytes, start: int) -> str:
     return data[max(0, start - 4 * MAX_PREFIX_CHARACTERS) : start].decode("utf-8", "ignore")[-MAX_PREFIX_CHARACTERS:]
-
-
-def _character_before(data: bytes, start: int) -> str:
-    return data[max(0, start - 4) : start].decode("utf-8", "ignore")[-1:]
-
-
-def _character_after(data: bytes, end: int) -> str:
-    return data[end : end + 4].decode("utf-8", "ignore")[:1]
-
-
-def _stands_alone(data: bytes, start: int, end: int) -> bool:
-    """Whether neither letter nor digit touches a slice."""
-    return not _character_before(data, start).isalnum() and not _character_after(data, end).isalnum()
 
 
 def _emails(data: bytes) -> Iterator[tuple[int, int]]:
@@ -227,10 +264,10 @@ def _ibans(data: bytes) -> Iterator[tuple[int, int]]:
     for match in _IBAN.finditer(data):
         start = match.start()
         length = validators.iban_length(data[start : start + 2].decode())
-        if not length or _character_before(data, start).isalnum():
+        if not length or character_before(data, start).isalnum():
             continue
         end, value = _take(data, start, length)
-        if len(value) == length and not _character_after(data, end).isalnum() and validators.is_iban(value):
+        if len(value) == length and not character_after(data, end).isalnum() and validators.is_iban(value):
             yield start, end
 
 
@@ -251,7 +288,7 @@ def _codici_fiscali(data: bytes) -> Iterator[tuple[int, int]]:
     for match in _CODICE_FISCALE.finditer(data):
         start, end = match.span()
         value = data[start:end].translate(None, b" -").decode()
-        if _stands_alone(data, start, end) and validators.is_codice_fiscale(value):
+        if stands_alone(data, start, end) and validators.is_codice_fiscale(value):
             yield start, end
 
 
@@ -264,7 +301,7 @@ def _cards(data: bytes) -> Iterator[tuple[int, int]]:
         first = 0
         while first < len(groups):
             last = _card_end(data, groups, first)
-            if last >= 0 and _stands_alone(data, groups[first][0], groups[last][1]):
+            if last >= 0 and stands_alone(data, groups[first][0], groups[last][1]):
                 yield groups[first][0], groups[last][1]
                 first = last
             first += 1
@@ -289,7 +326,7 @@ def _card_end(data: bytes, groups: list[tuple[int, int]], first: int) -> int:
 def _ip_addresses(data: bytes) -> Iterator[tuple[int, int]]:
     for match in _IPV4.finditer(data):
         start, end = match.span()
-        if not _stands_alone(data, start, end) or data[max(0, start - 1) : start] in (b".", b"-", b","):
+        if not stands_alone(data, start, end) or data[max(0, start - 1) : start] in (b".", b"-", b","):
             continue
         longer = data[end : end + 1] == b"." and data[end + 1 : end + 2].isdigit()
         if longer or _VERSION_BEFORE.search(data[max(0, start - 20) : start]):
@@ -305,7 +342,7 @@ def _ip_addresses(data: bytes) -> Iterator[tuple[int, int]]:
         start, end = match.span()
         while data[end - 1 : end] in (b".", b":"):
             end -= 1
-        if _stands_alone(data, start, end) and validators.is_personal_ip(data[start:end].decode()):
+        if stands_alone(data, start, end) and validators.is_personal_ip(data[start:end].decode()):
             yield start, end
 
 
@@ -314,7 +351,7 @@ def _phones(data: bytes) -> Iterator[tuple[int, int]]:
         start, end = match.span()
         if data[start : start + 1] == b"(" and data.count(b"(", start, end) > data.count(b")", start, end):
             start += 1
-        if not _stands_alone(data, start, end) or data[max(0, start - 1) : start] in _JOINERS:
+        if not stands_alone(data, start, end) or data[max(0, start - 1) : start] in _JOINERS:
             continue
         value = data[start:end].decode()
         if validators.is_international_phone(value.removeprefix("(").replace("+ ", "+")):
@@ -336,6 +373,7 @@ SEARCHES: tuple[tuple[PersonalData, _Search], ...] = (
     (PersonalData.IBAN, _ibans),
     (PersonalData.CODICE_FISCALE, _codici_fiscali),
     (PersonalData.CREDIT_CARD, _cards),
+    (PersonalData.NATIONAL_ID, identifiers.search),
     (PersonalData.IP_ADDRESS, _ip_addresses),
     (PersonalData.PHONE, _phones),
 )
@@ -345,3 +383,9 @@ A search gets the windows of many documents in one buffer (see `candidates`) and
 kind is a member of PersonalData, a search, and a line here; a value with neither six digits nor one of the other
 marks of a candidate needs a new mark there.
 """
+
+SEARCHES_ANYWHERE: tuple[tuple[PersonalData, _Search], ...] = (
+    (PersonalData.CREDENTIAL, credentials.search),
+    (PersonalData.PLATE, plates.search),
+)
+"""Searches for values without a common mark: they walk over whole texts, before the others."""

@@ -1,5 +1,6 @@
 """The `prepare` stage: from documents to token shards, a tokenizer and a card."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,14 +19,20 @@ from fucina.data.judge import judge_shard, raise_unless_enough
 from fucina.data.language import check_languages
 from fucina.data.outputs import Outputs
 from fucina.data.pack import encode_shard, training_texts
+from fucina.data.personal import Replacement, plain
+from fucina.data.pseudonyms import Pseudonyms, read_key
 from fucina.data.recipe import PrepareRecipe, SourceFile
 from fucina.data.redaction import Plantings, choose_places, redact_shard
+from fucina.data.screening import Screening, load_screening
 from fucina.data.shards import Scratch, digest_of, read_table, texts_of, write_table
 from fucina.data.sources import digest_file
 from fucina.data.tokens import load_tokenizer, tokenizer_files, train_tokenizer
 
 ENGINE_VERSION = 2
 """Raised when a step changes what it makes, so that an old scratch folder is not taken for the new one's."""
+
+_PLACES = {"sources", "tokenizer", "pseudonym_key", "test_sets", "blocked_words"}
+"""Fields of a recipe that say where something lies; what lies there counts."""
 
 _STEPS = (
     "reading",
@@ -44,6 +51,7 @@ class _Judge:
 
     recipe: PrepareRecipe
     scratch: Scratch
+    screening: Screening
 
     def paths(self, shard: Shard) -> tuple[Path, Path]:
         """Judgements and signatures."""
@@ -55,7 +63,7 @@ class _Judge:
         if judgements.exists() and signatures.exists():
             return
         table = read_table(shard.path, columns=["text", "broken"])
-        judged = judge_shard(table, recipe=self.recipe)
+        judged = judge_shard(table, recipe=self.recipe, screening=self.screening)
         self.scratch.run(signatures, judged.write_signatures)
         self.scratch.run(judgements, partial(write_table, judged.judgements))
 
@@ -69,6 +77,7 @@ class _Redact:
     decisions: Decisions
     plantings: Plantings
     judge: _Judge
+    replacement: Replacement
 
     def path(self, shard: Shard) -> Path:
         """What it makes."""
@@ -85,6 +94,7 @@ class _Redact:
             splits=self.decisions.of(shard).splits.tolist(),
             plantings=self.plantings,
             recipe=self.recipe,
+            replacement=self.replacement,
         )
         write_table(table, path)
 
@@ -143,7 +153,8 @@ def prepare(
 
     What each step leaves in `scratch` is found again after an interruption; the outputs depend neither on that nor on
     the executor, threads of this process by default.
-    Raises NothingSurvives, SourceMissing, SourceChanged, UnknownLanguage, BadTokenizer, Interrupted.
+    Raises NothingSurvives, SourceMissing, SourceChanged, UnknownLanguage, BadTokenizer, BadKey, BadWordList,
+    Interrupted.
     """
     check_languages(recipe.languages)
     scratch.mkdir(parents=True, exist_ok=True)
@@ -151,16 +162,18 @@ def prepare(
     if recipe.tokenizer:
         load_tokenizer(workdir / recipe.tokenizer)
         tokenizer_sha256 = digest_file(workdir / recipe.tokenizer)[0]
+    key = read_key(workdir / recipe.pseudonym_key) if recipe.pseudonym_key else b""
     run = _Run(
         recipe=recipe,
         sources=ordered_sources(recipe),
         workdir=workdir,
-        scratch=Scratch(root=scratch, recipe_digest=_recipe_digest(recipe, tokenizer_sha256)),
+        scratch=Scratch(root=scratch, recipe_digest=_recipe_digest(recipe, tokenizer_sha256, key)),
         progress=progress,
         executor=executor or LocalExecutor(),
     )
+    screening = load_screening(recipe, workdir=workdir)
     shards = _read(run)
-    judge = _Judge(recipe=recipe, scratch=run.scratch)
+    judge = _Judge(recipe=recipe, scratch=run.scratch, screening=screening)
     run.map(1, judge, shards)
     decisions = _decide(run, shards, judge)
     redact = _Redact(
@@ -169,6 +182,7 @@ def prepare(
         decisions=decisions,
         plantings=_plantings(run, shards, judge, decisions),
         judge=judge,
+        replacement=Pseudonyms(key).of if key else plain,
     )
     run.map(3, redact, shards)
     path = _tokenizer(run, [redact.path(shard) for shard in shards], total=_total(shards))
@@ -201,11 +215,13 @@ def _write(run: _Run, shards: tuple[Shard, ...], encode: _Encode, *, tokenizer_s
     return outputs.finish(tokenizer_files=tokenizer_files(tokenizer), given_tokenizer_sha256=tokenizer_sha256)
 
 
-def _recipe_digest(recipe: PrepareRecipe, tokenizer_sha256: str) -> str:
+def _recipe_digest(recipe: PrepareRecipe, tokenizer_sha256: str, key: bytes) -> str:
     """Of everything that decides outputs: where a source lies does not, nor does the order of the sources."""
-    fields = recipe.model_dump(mode="json", exclude={"sources", "tokenizer"})
+    fields = recipe.model_dump(mode="json", exclude=_PLACES)
+    files = [file.sha256 for file in (*recipe.test_sets, *filter(None, [recipe.blocked_words]))]
     sources = [(source.name, source.sha256, source.licence) for source in ordered_sources(recipe)]
-    return digest_of(ENGINE_VERSION, fields, sources, tokenizer_sha256)
+    key_sha256 = hashlib.sha256(key).hexdigest() if key else ""
+    return digest_of(ENGINE_VERSION, fields, sources, files, tokenizer_sha256, key_sha256)
 
 
 def _total(shards: tuple[Shard, ...]) -> int:
@@ -213,7 +229,13 @@ def _total(shards: tuple[Shard, ...]) -> int:
 
 
 def _read(run: _Run) -> tuple[Shard, ...]:
-    step = ReadSource(sources=run.sources, workdir=run.workdir, scratch=run.scratch)
+    step = ReadSource(
+        sources=run.sources,
+        workdir=run.workdir,
+        scratch=run.scratch,
+        html=run.recipe.html,
+        licences=run.recipe.licences,
+    )
     shards = ingest(
         step,
         executor=run.executor,

@@ -29,12 +29,19 @@ class SourcePattern(BaseModel):
     origin: str = ""
 
 
-class _Sources(BaseModel):
+class _Files(BaseModel):
     sources: Annotated[tuple[SourcePattern, ...], Field(min_length=1)]
+    test_sets: tuple[str, ...] = ()
+    blocked_words: str = ""
+
+
+_FILES = frozenset(_Files.model_fields)
 
 
 def load_recipe(path: Path) -> PrepareRecipe:
     """The recipe in a file: every field of PrepareRecipe, but `sources` are patterns with licence and origin.
+
+    `test_sets` are patterns and `blocked_words` is a path; all are relative to the file.
 
     Raises BadRecipe, and what `resolve` raises.
     """
@@ -47,18 +54,27 @@ def load_recipe(path: Path) -> PrepareRecipe:
     if not isinstance(content, dict):
         raise BadRecipe(f"{path} holds no recipe.", hint="Begin with `sources:` and a list of path and licence.")
     try:
-        patterns = _Sources.model_validate({"sources": content.get("sources", [])}).sources
+        files = _Files.model_validate({"sources": [], **{key: content[key] for key in _FILES & set(content)}})
         # What the file says besides its sources is checked before files are read.
-        recipe = PrepareRecipe.model_validate({**content, "sources": ()})
+        recipe = PrepareRecipe.model_validate(
+            {key: value for key, value in content.items() if key not in _FILES} | {"sources": ()}
+        )
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
         place = ".".join(map(str, fault["loc"]))
         message = f"{path} has {error.error_count()} faults; the first at {place}: {fault['msg']}."
         raise BadRecipe(message, hint="See `fucina data prepare --help` and the how-to for every field.") from error
     base = path.parent
-    sources = resolve([(each.path, each.licence, each.origin) for each in patterns], base=base)
+    sources = resolve([(each.path, each.licence, each.origin) for each in files.sources], base=base)
     tokenizer = resolve_tokenizer(recipe.tokenizer, base=base).path if recipe.tokenizer else ""
-    return recipe.model_copy(update={"sources": sources, "tokenizer": tokenizer})
+    update: dict[str, object] = {"sources": sources, "tokenizer": tokenizer}
+    if files.test_sets:
+        update["test_sets"] = resolve([(pattern, "", "") for pattern in files.test_sets], base=base)
+    if files.blocked_words:
+        update["blocked_words"] = resolve([(files.blocked_words, "", "")], base=base)[0]
+    if recipe.pseudonym_key:
+        update["pseudonym_key"] = resolve_tokenizer(recipe.pseudonym_key, base=base).path
+    return recipe.model_copy(update=update)
 
 
 def _first_line(error: Exception) -> str:

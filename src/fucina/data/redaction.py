@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fucina.data.canaries import Planted, Record, has_sentences, make_record, plant
 from fucina.data.decide import hash64
-from fucina.data.personal import Finding, redact, redact_batch
+from fucina.data.personal import Finding, Replacement, plain, redact, redact_batch
 from fucina.data.recipe import PersonalData, PrepareRecipe
 from fucina.data.shards import column_of, join_texts, texts_of
 
@@ -89,7 +89,7 @@ def sample_of(text: str) -> str:
 
 def redact_shard(
     table: pa.Table, *, first_row: int, languages: Sequence[str], splits: Sequence[int], plantings: Plantings,
-    recipe: PrepareRecipe,
+    recipe: PrepareRecipe, replacement: Replacement = plain,
 ) -> pa.Table:  # fmt: skip
     """Kept documents of a shard after planting and redaction, with what was found in them.
 
@@ -104,7 +104,7 @@ def redact_shard(
             records = [(p.number, make_record(number=p.number, language=p.language, seed=recipe.seed)) for p in chosen]
             planted[place] = plant(parts[place].decode(), [record for _, record in records]), records
             parts[place] = planted[place][0].text.encode()
-    redacted = redact_batch(parts, kinds=frozenset(recipe.redact))
+    redacted = redact_batch(parts, kinds=frozenset(recipe.redact), replacement=replacement)
     findings: list[list[dict[str, str]]] = [[] for _ in rows]
     spans: list[list[dict[str, object]]] = [[] for _ in rows]
     canaries: list[list[dict[str, object]]] = [[] for _ in rows]

@@ -12,6 +12,8 @@ FORMATS: dict[str, str] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
     ".txt": "text",
     ".text": "text",
     ".md": "markdown",
@@ -19,11 +21,18 @@ FORMATS: dict[str, str] = {
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
+    ".warc": "warc",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".odt": "odt",
+    ".zip": "zip",
 }
 """Reader by file extension."""
 
 COMPRESSIONS: dict[str, str] = {".gz": "gzip", ".zst": "zstd"}
 
+_WHOLE_FILES = frozenset(("parquet", "zip"))
+"""Formats with their index at the end; they compress by themselves."""
 _GLOB_CHARACTERS = frozenset("*?[")
 _CHUNK_BYTES = 1 << 20
 
@@ -63,17 +72,23 @@ def format_of(name: str) -> tuple[str, str]:
 
     Raises UnsupportedFormat.
     """
-    suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
+    reader, compression = guess_format(name)
+    if not reader:
+        raise UnsupportedFormat(
+            f"There is no reader for {name}.",
+            hint=f"Give files that end in {', '.join(FORMATS)}; all but .parquet and .zip may also end in .gz or .zst.",
+        )
+    return reader, compression
+
+
+def guess_format(name: str) -> tuple[str, str]:
+    """Like `format_of`, with an empty reader where there is none."""
+    suffixes = [suffix.lower() for suffix in PurePosixPath(name.replace("\\", "/")).suffixes]
     compression = ""
     if suffixes and suffixes[-1] in COMPRESSIONS:
         compression = COMPRESSIONS[suffixes.pop()]
     reader = FORMATS.get(suffixes[-1], "") if suffixes else ""
-    if not reader or (reader == "parquet" and compression):
-        raise UnsupportedFormat(
-            f"There is no reader for {name}.",
-            hint=f"Give files that end in {', '.join(FORMATS)}; all but .parquet may also end in .gz or .zst.",
-        )
-    return reader, compression
+    return ("" if compression and reader in _WHOLE_FILES else reader), compression
 
 
 def digest_file(path: Path) -> tuple[str, int]:

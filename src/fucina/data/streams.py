@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -44,14 +45,35 @@ def read_pieces(path: Path, *, compression: str) -> Iterator[bytes]:
     Raises BrokenStream with `truncated`, `corrupt-compression` or `expands-too-much` after the last good piece.
     """
     with path.open("rb") as file:
-        if not compression:
-            while piece := file.read(_PIECE_BYTES[""]):
-                yield piece
-            return
-        limit = FREE_BYTES + MAX_EXPANSION * path.stat().st_size
-        num_out = 0
-        decoder: _Decoder | None = None
-        while data := file.read(_PIECE_BYTES[compression]):
+        pieces = iter(partial(file.read, _PIECE_BYTES[compression]), b"")
+        if compression:
+            pieces = check_expansion(expand(pieces, compression=compression), num_in=path.stat().st_size)
+        yield from pieces
+
+
+def check_expansion(pieces: Iterator[bytes], *, num_in: int) -> Iterator[bytes]:
+    """The pieces until they are together more than `num_in` bytes may expand to.
+
+    Raises BrokenStream with `expands-too-much`.
+    """
+    left = FREE_BYTES + MAX_EXPANSION * num_in
+    for piece in pieces:
+        left -= len(piece)
+        if left < 0:
+            raise BrokenStream("expands-too-much")
+        yield piece
+
+
+def expand(pieces: Iterator[bytes], *, compression: str) -> Iterator[bytes]:
+    """What compressed pieces decompress to.
+
+    Raises BrokenStream with `truncated` or `corrupt-compression`.
+    """
+    size = _PIECE_BYTES[compression]
+    decoder: _Decoder | None = None
+    for piece in pieces:
+        for start in range(0, len(piece), size):
+            data = piece[start : start + size]
             while data:
                 decoder = decoder or _decoder(compression)
                 try:
@@ -61,13 +83,10 @@ def read_pieces(path: Path, *, compression: str) -> Iterator[bytes]:
                 data = b""
                 if decoder.eof:
                     data, decoder = decoder.unused_data.lstrip(b"\0"), None
-                num_out += len(out)
-                if num_out > limit:
-                    raise BrokenStream("expands-too-much")
                 if out:
                     yield out
-        if decoder is not None:
-            raise BrokenStream("truncated")
+    if decoder is not None:
+        raise BrokenStream("truncated")
 
 
 def read_lines(pieces: Iterator[bytes], *, max_bytes: int) -> Iterator[bytes | None]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from fucina.data.recipe import PersonalData
+from fucina.data.recipe import HtmlProfile, PersonalData
 from fucina.network.broker import Preference
 from fucina.trust.recipe import GATES
 from fucina.units import NotACount, parse_count
@@ -60,6 +60,12 @@ class DataSpec(_Part):
     """ISO 639-1 codes of the languages to keep; empty keeps all."""
     redact: tuple[PersonalData, ...] = tuple(PersonalData)
     """Kinds of personal data to replace by a placeholder."""
+    drop_with: tuple[PersonalData, ...] = ()
+    """Documents with personal data of these kinds are dropped."""
+    html: HtmlProfile = HtmlProfile.FAST
+    """How the main text of web pages is found: `fast`, or `best` at a quarter of the speed."""
+    licences: tuple[str, ...] = ()
+    """Licences to keep, of records that state one and of sources; empty keeps all."""
     min_characters: int = Field(default=200, ge=1)
     """Shorter documents are dropped."""
     quality: bool = True
