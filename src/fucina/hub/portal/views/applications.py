@@ -12,12 +12,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from fucina.access.modes import Mode, shipped_modes
 from fucina.client.wire import ApplicationInfo, DecisionRequest
 from fucina.errors import FactoryError, WrongState
 from fucina.hub.access.actions import withdraw_application
 from fucina.hub.access.models import Application, ApplicationState
 from fucina.hub.access.read import application_info, visible_applications
-from fucina.hub.access.rules import Mode, shipped_modes
 from fucina.hub.compute import projects
 from fucina.hub.compute.models import Project
 from fucina.hub.people.models import Membership, Organisation, Person
