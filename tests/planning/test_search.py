@@ -29,7 +29,9 @@ def setting(name, accelerator, *, sequence=4096, batch=512, precision=Precision.
     return model, shape_of(model, sequence=sequence), work, reached
 
 
-spaces = st.fixed_dictionaries({name: st.lists(st.sampled_from(v), min_size=1, max_size=3, unique=True) for name, v in CHOICES.items()})  # fmt: skip
+spaces = st.fixed_dictionaries(
+    {name: st.lists(st.sampled_from(v), min_size=1, max_size=3, unique=True) for name, v in CHOICES.items()}
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -53,7 +55,8 @@ def test_the_compiled_and_the_plain_path_give_the_same_bits(choices, name, accel
 
 def test_the_search_finds_what_trying_every_layout_by_hand_finds():
     _, shape, work, reached = setting("llama-3-8b", "H100-80GB", batch=256)
-    space = Space(*(np.array(v) for v in ([1.0, 2.0, 4.0], [1.0, 2.0], [1.0], [1.0, 2.0, 4.0], [1.0, 2.0], [1.0, 3.0], [1.0, 2.0], [1.0, 3.0], [0.0], [1.0])))  # fmt: skip
+    choices = ([1, 2, 4], [1, 2], [1], [1, 2, 4], [1, 2], [1, 3], [1, 2], [1, 3], [0], [1])
+    space = Space(*(np.array(values, dtype=np.float64) for values in choices))
     found = search(shape, work, reached, space, devices=64, keep=1000, engine="plain")
 
     best = np.inf
@@ -104,10 +107,10 @@ def test_more_of_anything_is_never_slower(field):
 
 def test_recalculating_some_layers_is_never_worse_than_all_or_none():
     _, shape, work, reached = setting("llama-3-70b", "A100-64GB", batch=1024)
-    base = {"tp": [4.0], "cp": [1.0], "ep": [1.0], "pp": [4.0], "vp": [1.0], "zero": [1.0], "mbs": [1.0], "shard": [0.0], "sp": [1.0]}  # fmt: skip
+    base = {"tp": 4.0, "cp": 1.0, "ep": 1.0, "pp": 4.0, "vp": 1.0, "zero": 1.0, "mbs": 1.0, "shard": 0.0, "sp": 1.0}
 
     def best(mode):
-        space = Space(**{k: np.array(v) for k, v in {**base, "recompute": [mode]}.items()})
+        space = Space(**{k: np.array([v]) for k, v in {**base, "recompute": mode}.items()})
         found = search(shape, work, reached, space, devices=256, keep=1, engine="plain")
         return found.step_s[0] if found.step_s else np.inf
 

@@ -78,21 +78,39 @@ def train(
     application: Annotated[bool, typer.Option("--application", help="Print the technical part as Markdown.")] = False,
 ) -> None:
     """Say what a training run takes: layouts, days, GPU-hours, energy, and how sure that is."""
-    from fucina.planning.ask import Recipe, TrainingQuestion
-    from fucina.planning.rates import Precision, Stack
-    from fucina.planning.reliability import Resilience
     from fucina.units import parse_count
 
     with speaking(form):
         given = {"failures_per_1000_node_days": failures, "restart_s": restart, "checkpoint_stall_s": stall}
-        question = TrainingQuestion(
-            model=model, num_tokens=parse_count(tokens), system=system, recipe=Recipe(recipe), num_devices=devices,
-            days=days, sequence=sequence, batch_tokens=parse_count(batch) or None if batch else None,
-            precision=Precision(precision), stack=Stack(stack), fsdp_only=launch is not None, g_per_kwh=carbon,
-            eur_per_gpu_hour=price, eur_per_kwh=price_kwh,
-            resilience=Resilience(**{name: value for name, value in given.items() if value is not None}),
+        question = _question(
+            {
+                "model": model, "num_tokens": parse_count(tokens), "system": system, "recipe": str(recipe),
+                "num_devices": devices, "days": days, "sequence": sequence,
+                "batch_tokens": parse_count(batch) if batch else None, "precision": str(precision), "stack": str(stack),
+                "fsdp_only": launch is not None, "g_per_kwh": carbon, "eur_per_gpu_hour": price,
+                "eur_per_kwh": price_kwh,
+                "resilience": {name: value for name, value in given.items() if value is not None},
+            }
         )  # fmt: skip
         _serve(question, form) if recipe is RecipeName.INFERENCE else _train(question, form, launch, application)
+
+
+def _question(fields: dict[str, object]) -> "TrainingQuestion":
+    """The question, checked.
+
+    Raises BadInput.
+    """
+    from pydantic import ValidationError
+
+    from fucina.errors import BadInput
+    from fucina.planning.ask import TrainingQuestion
+
+    try:
+        return TrainingQuestion.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{name}: {first['msg']}.", hint="`fucina plan train --help` says what fits.") from error
 
 
 def _serve(question: "TrainingQuestion", form: Format) -> None:
