@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.plan_table import RUNS
+from fucina.cli import plan_commands
 from fucina.cli.main import app
 
 TRAIN = ["plan", "train", "--model", "llama-3-8b", "--tokens", "1T"]
@@ -81,6 +82,14 @@ def test_score_prints_errors_by_family_and_accelerator():
     assert "accelerator H100-80GB" in groups
     assert run("plan", "score", RUNS, "--held-out").exit_code == 0
     assert run("plan", "score", "/absent.yaml").exit_code == 2
+
+
+def test_without_numpy_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(plan_commands, "find_spec", lambda name: None)
+    done = run(*TRAIN, "--system", "lumi-g")
+
+    assert done.exit_code == 6
+    assert "fucina[plan]" in done.stderr
 
 
 def test_asking_loads_no_framework():

@@ -32,7 +32,7 @@ class TrainingQuestion(BaseModel):
     """A system's name, or an accelerator's."""
     recipe: Recipe = Recipe.PRETRAIN
     num_devices: int | None = None
-    """None takes the fewest that end within `days`."""
+    """None takes what needs the fewest GPU-hours of those that end within `days`."""
     days: float = Field(default=30.0, gt=0)
     sequence: int | None = Field(default=None, ge=1)
     """None takes the model's longest, at most 8,192."""

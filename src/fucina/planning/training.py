@@ -91,8 +91,9 @@ def plan_training(question: TrainingQuestion, *, engine: Engine = "auto") -> Tra
     scales = [_scale(task, count, found[count]) for count in counts if found[count].layouts]
     if not scales:
         raise _nowhere(task, counts[-1], found[counts[-1]])
-    chosen = question.num_devices or next((s.devices for s in scales if s.days <= question.days), scales[-1].devices)
-    return _answer(task, chosen, found[chosen], scales)
+    in_time = [scale for scale in scales if scale.days <= question.days]
+    chosen = min(in_time, key=lambda scale: scale.gpu_hours) if in_time else min(scales, key=lambda scale: scale.days)
+    return _answer(task, chosen.devices, found[chosen.devices], scales)
 
 
 def look_up(question: TrainingQuestion, *, engine: Engine = "auto") -> Task:
