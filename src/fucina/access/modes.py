@@ -164,6 +164,8 @@ class Mode(Fact):
     countries: str | None = None
     """Name of a country list; None takes every country."""
     unit: Unit = Unit.GPU_HOURS
+    unit_is_certain: bool = True
+    """False where the published amounts may count the other unit."""
     bounds: Bounds = Bounds()
     """Over the whole project, in the mode's unit."""
     bounds_by_partition: dict[str, Bounds] = {}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fucina.access.words import number, say
 from fucina.errors import BadInput
 
 SOURCE = "Commission Recommendation 2003/361/EC, annex"
@@ -134,31 +135,31 @@ class Finding(NamedTuple):
     source: str = SOURCE
 
 
-def classify(enterprise: Enterprise, *, today: date) -> Finding:
+def classify(enterprise: Enterprise, *, today: date, language: str = "en") -> Finding:
     """The class of an enterprise today, with reasons in words. Raises BadEnterprise."""
     _check(enterprise, today=today)
     if enterprise.public_share >= PUBLIC_FROM:
-        return Finding(
-            SmeClass.LARGE,
-            (
-                f"Public bodies control {enterprise.public_share:.0%} of it; from {PUBLIC_FROM:.0%} on an enterprise "
-                "is no SME, whatever its size (article 3, paragraph 4).",
-            ),
-        )
-    reasons = [_relation(relation) for relation in enterprise.relations]
+        share, limit = f"{enterprise.public_share:.0%}", f"{PUBLIC_FROM:.0%}"
+        return Finding(SmeClass.LARGE, (say("sme-public", language, share=share, limit=limit),))
+    reasons = [_relation(relation, language) for relation in enterprise.relations]
     summed = [_consolidated(period, enterprise.relations) for period in enterprise.periods]
     by_period = [class_of(period) for period in summed]
     last = summed[-1]
     reasons.append(
-        f"In {last.year}: {last.people:g} annual work units, turnover {last.turnover_eur:,.0f} EUR, balance sheet "
-        f"{last.balance_eur:,.0f} EUR, which is {by_period[-1]} (article 2)."
+        say(
+            "sme-figures",
+            language,
+            year=last.year,
+            people=number(last.people, language),
+            turnover=number(last.turnover_eur, language),
+            balance=number(last.balance_eur, language),
+            sme_class=say(f"class-{by_period[-1]}", language),
+        )
     )
     settled = _settled(by_period, earlier=enterprise.earlier_class)
     if settled is not by_period[-1]:
-        reasons.append(
-            f"The ceilings were crossed in {last.year} only; the class changes after two consecutive periods, so it "
-            f"stays {settled} (article 4, paragraph 2)."
-        )
+        stays = say(f"class-{settled}", language)
+        reasons.append(say("sme-two-years", language, year=last.year, sme_class=stays))
     return Finding(settled, tuple(reasons))
 
 
@@ -195,15 +196,16 @@ def _consolidated(period: Period, relations: Sequence[Relation]) -> Period:
     return period
 
 
-def _relation(relation: Relation) -> str:
+def _relation(relation: Relation, language: str) -> str:
+    key = "sme-small"
     if relation.is_linked:
-        how = "dominant influence" if relation.dominant else f"{relation.share:.1%} of the votes"
-        return f"{relation.name} is linked ({how}): its figures count in full."
-    if relation.is_partner:
-        return f"{relation.name} is a partner with {relation.share:.1%}: that share of its figures counts."
-    if relation.share >= PARTNER_FROM:
-        return f"{relation.name} holds {relation.share:.1%} as an exempt investor: its figures do not count."
-    return f"{relation.name} with {relation.share:.1%} stays below a quarter: its figures do not count."
+        key = "sme-linked-dominant" if relation.dominant else "sme-linked-votes"
+    elif relation.is_partner:
+        key = "sme-partner"
+    elif relation.share >= PARTNER_FROM:
+        key = "sme-exempt"
+    share = f"{relation.share:.1%}" if language == "en" else f"{relation.share:.1%}".replace(".", ",")
+    return say(key, language, name=relation.name, share=share)
 
 
 def _check(enterprise: Enterprise, *, today: date) -> None:
