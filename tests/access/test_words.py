@@ -36,6 +36,7 @@ def test_every_sentence_is_said():
         (249.9, "249.9", "249,9"),
         (20000, "20,000", "20.000"),
         (1234.5, "1,234", "1.234"),
+        (0.00003, "< 0.01", "< 0,01"),
     ],
 )
 def test_numbers_are_written_as_people_write_them(value, english, italian):

@@ -176,7 +176,9 @@ def _summary(verdict: Verdict, days: float | None, route: Route | None, places: 
         where = places.partition(route.partition).name if route.partition else "—"
         return say(key, language, mode=route.name, partition=where, day=route.decision_on or "—")
     if verdict is Verdict.WORKSTATION and days is not None:
-        return say("verdict-workstation", language, days=number(max(1, round(days)), language))
+        if days <= 1:
+            return say("verdict-workstation-day", language)
+        return say("verdict-workstation", language, days=number(math.ceil(days), language))
     keys = {Verdict.WORKSTATION: "verdict-workstation-plain", Verdict.TALK: "verdict-talk"}
     return say(keys.get(verdict, "verdict-none"), language)
 

@@ -21,5 +21,7 @@ def say(key: str, language: str, /, **values: object) -> str:
 
 def number(value: float, language: str) -> str:
     """A number as people of the language write it: whole from a thousand on, else four significant digits."""
+    if 0 < value < 0.01:
+        return f"< {number(0.01, language)}"
     text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.4g}"
     return text.translate(str.maketrans(",.", ".,")) if language == "it" else text

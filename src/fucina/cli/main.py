@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import environment_commands, ledger_commands, plan_commands
+from fucina.cli import advise_commands, environment_commands, ledger_commands, plan_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(plan_commands.app, name="plan")
+app.command(name="advise")(advise_commands.advise)
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run; `last` is your newest.")]
 

@@ -2,12 +2,13 @@
 
 from fucina.client.access import AccessCalls
 from fucina.client.accounting import AccountingCalls
+from fucina.client.advice import AdviceCalls
 from fucina.client.releases import ReleaseCalls
 from fucina.client.runs import RunCalls
 from fucina.errors import FactoryError
 
 
-class Hub(AccessCalls, AccountingCalls, ReleaseCalls, RunCalls):
+class Hub(AccessCalls, AccountingCalls, AdviceCalls, ReleaseCalls, RunCalls):
     """What a person can do through the API."""
 
     def health(self) -> bool:

@@ -3,7 +3,7 @@
 from ninja import NinjaAPI
 
 from fucina import __version__
-from fucina.hub.api import access, agent, factory, projects, releases, runs
+from fucina.hub.api import access, advice, agent, factory, projects, releases, runs
 from fucina.hub.api.doors import AgentDoor, PersonDoor, StrictParser
 from fucina.hub.api.errors import handle_errors
 
@@ -11,6 +11,7 @@ api = NinjaAPI(title="Fucina", version=__version__, urls_namespace="api", docs_u
 handle_errors(api)
 _person = PersonDoor()
 api.add_router("", factory.router)
+api.add_router("", advice.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)
