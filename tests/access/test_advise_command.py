@@ -38,7 +38,7 @@ def test_people_read_mode_machine_and_units(intake):
 def test_the_answer_speaks_italian(intake):
     done = run("--intake", intake, "--language", "it")
 
-    assert "Fate domanda in Corsia rapida" in done.output
+    assert "Fai domanda in Corsia rapida" in done.output
     assert "20.000" in done.output
 
 

@@ -1,5 +1,6 @@
 """Applications as applicants and access officers see them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,7 +127,12 @@ def apply(request: SignedIn) -> HttpResponse:
     """Ask for computing time."""
     organisations = list(_own_organisations(request.user).values_list("ref", "name"))
     modes = [(mode.id, _mode_choice(mode)) for mode in shipped_modes().on(timezone.now().date()).values()]
-    form = ApplicationForm(request.POST if request.method == "POST" else None, organisations=organisations, modes=modes)
+    form = ApplicationForm(
+        request.POST if request.method == "POST" else None,
+        organisations=organisations,
+        modes=modes,
+        initial=_from_address(request),
+    )
     error = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -188,6 +194,17 @@ def _find(ref: str, person: Person) -> Application:
 
 def _own_organisations(person: Person) -> QuerySet[Organisation]:
     return Organisation.objects.filter(memberships__person=person).order_by("name")
+
+
+def _from_address(request: SignedIn) -> dict[str, str | float]:
+    """What the adviser, or a link, has already answered."""
+    names = ("project", "purpose", "sector", "access_mode")
+    known: dict[str, str | float] = {name: request.GET[name] for name in names if name in request.GET}
+    try:
+        hours = float(request.GET.get("gpu_hours", ""))
+    except ValueError:
+        return known
+    return known | {"gpu_hours": hours} if math.isfinite(hours) else known
 
 
 def _mode_name(mode: Mode) -> str:
