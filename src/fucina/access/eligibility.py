@@ -203,7 +203,7 @@ def _bounds_in_words(bounds: Bounds, language: str) -> str:
         parts.append(say("bounds-above", language, low=number(bounds.more_than, language)))
     if bounds.at_most is not None:
         parts.append(say("bounds-to", language, high=number(bounds.at_most, language)))
-    return ", ".join(parts) or say("bounds-any", language)
+    return " ".join(parts) or say("bounds-any", language)
 
 
 def _purpose(case: Case) -> list[RuleFinding]:
