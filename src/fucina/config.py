@@ -47,6 +47,8 @@ class Settings(BaseModel):
     """Network file that replaces the shipped one."""
     signing_key: Path | None = None
     """Private key of the factory, for the release stage; empty means `keys/factory.key` in the home folder."""
+    hub_workers: int = Field(default=1, ge=1, le=64)
+    """Processes that answer for the hub; with PostgreSQL as many as the machine has cores, with SQLite one."""
     num_threads: int = Field(default=0, ge=0)
     """Processor threads of a stage; 0 takes all."""
     num_ranks_per_node: int = Field(default=1, ge=1)
@@ -99,7 +101,9 @@ class Settings(BaseModel):
 SECRETS = frozenset({"token", "database_url"})
 """Settings that may come from a file named by `FUCINA_<NAME>_FILE`."""
 
-NOT_SETTINGS = frozenset({"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL", "FUCINA_PYTHON"})
+NOT_SETTINGS = frozenset(
+    {"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL", "FUCINA_PYTHON", "FUCINA_LAB", "FUCINA_LAB_SLURM"}
+)
 """Variables of ours that are no settings."""
 
 

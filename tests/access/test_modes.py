@@ -32,7 +32,16 @@ def mode(mode_id: str, **changes) -> Mode:
 
 def test_the_modes_of_today():
     industrial, science = {"playground", "fast-lane", "large-scale"}, {"ai-for-science"}
-    assert set(MODES.on(TODAY)) == {"local", *industrial, *science, "benchmark", "development", "regular", "extreme"}
+    assert set(MODES.on(TODAY)) == {
+        "local",
+        "own",
+        *industrial,
+        *science,
+        "benchmark",
+        "development",
+        "regular",
+        "extreme",
+    }
     for found in MODES.on(TODAY).values():
         assert set(found.name) == set(found.purpose) == {"en", "it"}
 

@@ -134,7 +134,7 @@ def test_an_unknown_job_is_unknown_not_finished(executor):
 def test_a_killed_job_is_started_again(executor, tmp_path):
     code = "import os, time\nopen('n', 'a').write('x')\nif os.path.getsize('n') < 2: time.sleep(1000)"
     executor.submit(job(tmp_path, *python(code)))
-    until(executor, "a.job", lambda _: (tmp_path / "n").exists())
+    until(executor, "a.job", lambda _: (tmp_path / "n").exists() and (tmp_path / "n").read_text())
     os.kill(running_pid(executor), signal.SIGKILL)
     report = final(executor)
     assert (report.state, report.num_attempts) == (JobState.SUCCEEDED, 2)
@@ -151,7 +151,7 @@ def test_a_job_that_is_always_killed_fails_in_the_end(executor, tmp_path):
 def test_a_killed_shepherd_is_replaced_and_its_job_ended_first(executor, tmp_path):
     code = "import os, time\nopen('n', 'a').write('x')\nif os.path.getsize('n') < 2: time.sleep(1000)"
     executor.submit(job(tmp_path, *python(code)))
-    until(executor, "a.job", lambda _: (tmp_path / "n").exists())
+    until(executor, "a.job", lambda _: (tmp_path / "n").exists() and (tmp_path / "n").read_text())
     pid = running_pid(executor)
     before = shepherd.read_json(executor.folder("a.job") / "state.json")
     os.kill(before["shepherd"], signal.SIGKILL)

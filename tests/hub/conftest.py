@@ -31,6 +31,7 @@ from fucina.hub.people.append_only import create_triggers, drop_triggers
 from fucina.hub.people.models import Organisation, Person, Scope
 from fucina.hub.trust import registration
 from fucina.line.spec import ProjectSpec
+from fucina.network import spec
 from fucina.network.spec import load_network
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -72,6 +73,15 @@ def officine(ada: Person) -> Organisation:
 @pytest.fixture
 def site(db: None) -> Site:
     return register_site(site=load_network().sites[0], by=SETUP, at=NOON)
+
+
+def slurm_site(site_id: str = "alpha", **changes: Any) -> spec.Site:
+    """A Slurm site like the test clusters."""
+    slurm = spec.SlurmSite(cluster=site_id, account="projx")
+    partition = load_network().sites[0].partitions[0].model_copy(update={"id": "gpu", "num_nodes": 4})
+    return spec.Site.model_validate(
+        {"id": site_id, "name": site_id, "executor": "slurm", "slurm": slurm, "partitions": (partition,)} | changes
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -172,8 +172,11 @@ class Mode(Fact):
     """For single partitions, in the mode's unit; where it is not empty, only these are on offer."""
     durations_months: tuple[int, ...] = ()
     """Empty where the length is free."""
+    lasts_days: int | None = Field(default=None, gt=0)
+    """How long a grant lasts; None where it has no end of its own."""
     systems_per_project: int | None = None
-    decision: str = Field(default="manual", pattern="^(automatic|manual)$")
+    decision: str = Field(default="manual", pattern="^(automatic|manual|brought)$")
+    """`brought`: nobody decides, since a person declares time that others gave them; it cannot be applied for."""
     path: tuple[Step, ...] = (Step.ADMIN_CHECK, Step.DECISION)
     review: Review | None = None
     working_days: int | None = Field(default=None, ge=0)

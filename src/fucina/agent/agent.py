@@ -1,121 +1,292 @@
 """The site agent: dials out to the hub, claims its site's jobs, hands them to the executor, reports what comes of them.
 
 It can be killed at any moment: what it must know stands in its journal and with the executor, and every report may be
-repeated. A hub that does not answer is waited for.
+repeated. A hub that does not answer is waited for while the site is looked after; what happens meanwhile is kept.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Protocol, runtime_checkable
 
 from fucina import __version__
-from fucina.accounting.usage import UsageRecord, used_gpu_s
 from fucina.agent.door import AgentDoor
 from fucina.agent.journal import Entry, Journal
-from fucina.agent.workdir import place, spec_at, workdir_of
-from fucina.client.wire import ClaimRequest, FinishedRequest, HeartbeatRequest, ProgressRequest, StartedRequest
-from fucina.compute.executor import Executor
-from fucina.compute.record import ProgressLine, StageRecord
-from fucina.compute.spec import JobReport, JobState
+from fucina.agent.pace import Pace, pace_of
+from fucina.agent.policy import check_job
+from fucina.agent.reports import Reporter
+from fucina.agent.workdir import Places, lend_key, place, spec_at, take_key_back
+from fucina.client.door import HubError
+from fucina.client.wire import ClaimedJob, ClaimRequest, HeartbeatAnswer, HeartbeatRequest
+from fucina.compute.executor import Executor, NoSuchJob
+from fucina.compute.spec import JobReport, JobSpec, JobState
 from fucina.config import Settings
 from fucina.errors import ErrorBody, FactoryError, NotSignedIn, Unavailable
-from fucina.line.digests import tree_digests
 from fucina.line.spec import StageName
-from fucina.line.stage import ERROR_FILE, OUT, PROGRESS_FILE, RECORD_FILE
 from fucina.network.spec import Site
-
-T = TypeVar("T", bound=BaseModel)
+from fucina.network.status import PartitionStatus
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 0.2
-"""Between two looks at the executor; costs a few small files."""
-CLAIM_S = 1.0
-"""Between two questions for new jobs; asked at once when one has just ended."""
-REPORT_S = 2.0
-"""Between two progress reports of one job."""
-HEARTBEAT_S = 5.0
-PATIENCE_S = 10.0
-"""Longest wait between two tries of a hub that does not answer."""
-LOG_PIECE_BYTES = 256 * 1024
 SIDE_SLOTS = 2
-"""Jobs without accelerator that may run beside the others."""
+"""Jobs without accelerator that may run beside the others where the agent itself keeps the queue."""
+MANY_GPUS = 2**31 - 1
+"""What is said to be free where a scheduler keeps the queue."""
+MAX_OPEN = 10_000
+"""Jobs that one agent looks after at most."""
+TRY_LATER = frozenset({"slurm_limit"})
+"""Refusals that pass by themselves."""
+DEPENDENCY_FAILED = "dependency_failed"
+"""Refusal of a job that waits for one that did not succeed."""
+OVERLAP = timedelta(minutes=5)
+"""How much further back than a restored hub's own memory everything is told again."""
+
+
+@runtime_checkable
+class PartitionWatcher(Protocol):
+    """An executor that can say how full its partitions are."""
+
+    def partition_status(self) -> list[PartitionStatus]:
+        """Every partition of the site, now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """Something besides jobs that an agent does every so often; trouble with it is logged and stops nothing else."""
+
+    name: str
+    every_s: float
+    run: Callable[[], object]
+    rewind: Callable[[datetime], object] | None = None
+    """Do again what was done since then, since the hub has forgotten it."""
 
 
 class Agent:
     """Serves one site with one executor."""
 
-    def __init__(self, *, door: AgentDoor, executor: Executor, settings: Settings, site: Site) -> None:
+    def __init__(
+        self,
+        *,
+        door: AgentDoor,
+        executor: Executor,
+        settings: Settings,
+        site: Site,
+        root: Path | None = None,
+        personal: bool = False,
+        errands: tuple[Errand, ...] = (),
+        before_submit: Callable[[JobSpec], object] | None = None,
+        pace: Pace | None = None,
+    ) -> None:
         self._door = door
         self._executor = executor
         self._settings = settings
         self._site = site
-        self._root = settings.site_folder
-        self._journal = Journal(self._root / "journal.db")
-        self._reported_at: dict[str, float] = {}
-        self._heartbeat_at = 0.0
-        self._claimed_at = 0.0
+        self._personal = personal
+        self._errands = errands
+        self._before_submit = before_submit
+        self._pace = pace or pace_of(site)
+        self._schedules = site.executor == "slurm"
+        scratch = site.slurm.scratch if site.slurm and not site.is_remote else None
+        state = root or settings.site_folder
+        self.places = Places(state=state, work=scratch or state)
+        self._journal = Journal(self.places.state / "journal.db")
+        self._reporter = Reporter(
+            door=door,
+            executor=executor,
+            journal=self._journal,
+            places=self.places,
+            site=site,
+            report_s=self._pace.report_s,
+        )
+        self._reports: Mapping[str, JobReport] = {}
+        self._due_at: dict[str, float] = {}
+        self._partitions: tuple[PartitionStatus, ...] = ()
+        self._closed_some = False
+        self._placed_now: set[str] = set()
         self.stopping = threading.Event()
+        self.draining = threading.Event()
+        """Take nothing new, and leave when nothing is left."""
 
     def run(self) -> None:
         """Work until told to stop, then have running jobs save their state."""
         self._executor.resume()
-        patience_s = POLL_S
+        patience_s = self._pace.tick_s
         while not self.stopping.is_set():
             try:
                 self.step()
-                patience_s = POLL_S
+                patience_s = self._pace.tick_s
             except FactoryError as error:
                 logger.warning("%s %s", error.message, error.hint)
-                patience_s = min(patience_s * 2, PATIENCE_S)
+                patience_s = min(patience_s * 2, self._pace.patience_s)
+            if self.draining.is_set() and not self._journal.open_entries():
+                logger.info("drained: nothing is left to look after")
+                break
             self.stopping.wait(patience_s)
         self._executor.suspend()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the journal."""
         self._journal.close()
 
     def step(self) -> None:
-        """Look at everything once. Raises Unavailable when the hub does not answer."""
-        entries = self._journal.open_entries()
-        num_closed = self._look_after(entries)
-        if num_closed or time.monotonic() - self._claimed_at >= CLAIM_S:
-            self._claim(self._journal.open_entries())
-        if time.monotonic() - self._heartbeat_at >= HEARTBEAT_S:
+        """Look at everything once: at the site first, which needs no hub. Raises Unavailable when the hub is silent."""
+        self._watch()
+        self._recover()
+        self._place_new()
+        self._tell()
+        if self._is_due("claim", self._pace.claim_s) or self._closed_some:
+            self._claim()
+        if self._is_due("heartbeat", self._pace.heartbeat_s):
             self._heartbeat()
+        for errand in self._errands:
+            if self._is_due(errand.name, errand.every_s):
+                self._do(errand)
 
-    def _claim(self, entries: list[Entry]) -> None:
-        """Take new jobs as far as there is room, and start them."""
-        num_gpus = sum(p.num_nodes * p.num_gpus_per_node for p in self._site.partitions)
-        busy_gpus = sum(entry.job.spec.num_gpus for entry in entries)
-        num_slots = num_gpus + SIDE_SLOTS - len(entries)
-        if num_slots <= 0:
+    def _is_due(self, name: str, every_s: float) -> bool:
+        """Whether it is time again; the next time counts from now, whether it goes well or not."""
+        now = time.monotonic()
+        if now < self._due_at.get(name, 0.0):
+            return False
+        self._due_at[name] = now + every_s
+        return True
+
+    @staticmethod
+    def _do(errand: Errand) -> None:
+        try:
+            errand.run()
+        except FactoryError as error:
+            logger.warning("%s: %s %s", errand.name, error.message, error.hint)
+
+    # -- the site's side
+
+    def _watch(self) -> None:
+        """One look at all jobs that the executor has; ends are written down before anybody is told."""
+        if not self._is_due("poll", self._pace.poll_s):
             return
-        answer = self._door.claim(ClaimRequest(num_slots=num_slots, num_gpus=max(0, num_gpus - busy_gpus)))
-        self._claimed_at = time.monotonic()
+        entries = self._journal.open_entries()
+        live = [entry for entry in entries if entry.placed and entry.report is None]
+        try:
+            self._reports = self._executor.poll(entry.key for entry in live) if live else {}
+        except Unavailable as error:
+            logger.warning("the executor does not answer: %s %s", error.message, error.hint)
+            return
+        for entry in live:
+            report = self._reports.get(entry.key)
+            if report is not None and report.is_final:
+                self._end(entry, report)
+
+    def _end(self, entry: Entry, report: JobReport) -> None:
+        """Keep how a job ended; without success those that wait for it end too."""
+        self._journal.keep_end(entry.ref, report)
+        if entry.job.stage is StageName.RELEASE:
+            with self._one(entry):
+                take_key_back(self.places, entry.job)
+        if report.state is JobState.SUCCEEDED:
+            return
+        for other in self._journal.open_entries():
+            if other.report is None and entry.key in other.job.spec.depends_on:
+                reason = f"{entry.job.spec.name} did not succeed."
+                if other.placed:
+                    self._cancel(other)
+                else:
+                    self._end(other, JobReport(key=other.key, state=JobState.CANCELLED, reason=reason))
+
+    def _cancel(self, entry: Entry) -> None:
+        try:
+            self._executor.cancel(entry.key)
+        except NoSuchJob:
+            self._end(entry, JobReport(key=entry.key, state=JobState.CANCELLED, reason="It was never submitted."))
+        except Unavailable as error:
+            logger.warning("job %s cannot be cancelled now: %s", entry.ref, error.message)
+
+    # -- both sides
+
+    def _place_new(self) -> None:
+        """Place new jobs, each after those that it waits for."""
+        entries = self._journal.open_entries()
+        by_key = {entry.key: entry for entry in entries}
+        for entry in entries:
+            if entry.placed or entry.report is not None or self._due_at.get(entry.ref, 0.0) > time.monotonic():
+                continue
+            before = [by_key[key] for key in entry.job.spec.depends_on if key in by_key]
+            if not all(other.placed or other.ref in self._placed_now for other in before):
+                continue
+            waits_for = tuple(other.key for other in before if other.report is None) if self._schedules else ()
+            with self._one(entry):
+                self._place(entry, waits_for)
+        self._placed_now.clear()
+
+    def _place(self, entry: Entry, waits_for: tuple[str, ...]) -> None:
+        job = entry.job
+        try:
+            check_job(job, self._site, personal=self._personal)
+            workdir = place(self.places, job, fetch=lambda sha256, path: self._door.fetch_blob(entry.ref, sha256, path))
+            if self._before_submit is not None:
+                self._before_submit(job.spec)
+            self._executor.submit(spec_at(job, workdir, self._environment(job), waits_for))
+        except (Unavailable, NotSignedIn):
+            raise
+        except (FactoryError, OSError) as error:
+            body = (
+                error.body() if isinstance(error, FactoryError) else ErrorBody(code="site_failure", message=str(error))
+            )
+            if body.code in TRY_LATER or isinstance(error, HubError):
+                logger.warning("job %s waits: %s %s", entry.ref, body.message, body.hint)
+                self._due_at[entry.ref] = time.monotonic() + self._pace.retry_s
+                return
+            logger.error("job %s cannot be placed: %s", entry.ref, body.message)
+            state = JobState.CANCELLED if body.code == DEPENDENCY_FAILED else JobState.FAILED
+            self._end(entry, JobReport(key=entry.key, state=state, reason=body.message, error=body))
+            return
+        self._journal.mark_placed(entry.ref)
+        self._placed_now.add(entry.ref)
+        self._due_at.pop("poll", None)
+
+    def _environment(self, job: ClaimedJob) -> dict[str, str]:
+        """What a job may know of this site; the signing key only where a release is signed."""
+        home = self.places.run_folder(job) if self._schedules else self.places.state
+        environment = {"FUCINA_HOME": str(home), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
+        if self._settings.num_threads:
+            environment |= {
+                "FUCINA_NUM_THREADS": str(self._settings.num_threads),
+                "OMP_NUM_THREADS": str(self._settings.num_threads),
+            }
+        if job.stage is not None:
+            environment["FUCINA_GENERATION"] = str(job.generation)
+        if job.stage is StageName.RELEASE:
+            environment["FUCINA_SIGNING_KEY"] = str(lend_key(self.places, job, self._settings.private_key))
+        return environment
+
+    # -- the hub's side
+
+    def _recover(self) -> None:
+        """An agent without its journal first asks for all that it should have; submitting again makes nothing twice."""
+        if self._journal.fact("recovered"):
+            return
+        answer = self._door.claim(ClaimRequest(num_slots=0, num_gpus=0, recover=True))
         for job in answer.jobs:
             self._journal.take(job)
         if answer.jobs:
-            self._look_after([entry for entry in self._journal.open_entries() if not entry.placed])
+            logger.warning("the journal is new; %d jobs are looked for", len(answer.jobs))
+        self._journal.remember("recovered", datetime.now(UTC).isoformat())
 
-    def _look_after(self, entries: list[Entry]) -> int:
-        """Place new jobs, report on the others; returns how many came to their end."""
-        for entry in entries:
-            if not entry.placed:
-                with self._one(entry):
-                    self._place(entry)
-        reports = self._executor.poll(entry.job.spec.key for entry in entries if entry.placed)
-        num_closed = 0
-        for entry in entries:
-            report = reports.get(entry.job.spec.key)
-            if report is not None:
-                with self._one(entry):
-                    num_closed += self._report(entry, report)
-        return num_closed
+    def _tell(self) -> None:
+        """Tell the hub what is new of each job."""
+        self._closed_some = False
+        for entry in self._journal.open_entries():
+            report = entry.report or self._reports.get(entry.key)
+            if report is None:
+                continue
+            if report.state is JobState.UNKNOWN and not entry.told.startswith(JobState.UNKNOWN):
+                logger.error("job %s: %s", entry.ref, report.reason)
+            with self._one(entry):
+                self._closed_some |= self._reporter.tell(entry, report)
 
     @contextmanager
     def _one(self, entry: Entry) -> Iterator[None]:
@@ -126,135 +297,74 @@ class Agent:
             raise
         except FactoryError as error:
             logger.error("job %s: %s %s", entry.ref, error.message, error.hint)
+        except OSError as error:
+            logger.error("job %s: %s", entry.ref, error)
 
-    def _place(self, entry: Entry) -> None:
-        job = entry.job
-        try:
-            workdir = place(self._root, job, fetch=lambda sha256, path: self._door.fetch_blob(entry.ref, sha256, path))
-            self._executor.submit(spec_at(job, workdir, self._environment(job.stage)))
-        except (Unavailable, NotSignedIn):
-            raise
-        except (FactoryError, OSError) as error:
-            body = (
-                error.body() if isinstance(error, FactoryError) else ErrorBody(code="site_failure", message=str(error))
-            )
-            logger.error("job %s cannot be placed: %s", entry.ref, body.message)
-            self._finish(entry, JobReport(key=job.spec.key, state=JobState.FAILED, reason=body.message, error=body))
-            return
-        self._journal.mark_placed(entry.ref)
-
-    def _environment(self, stage: StageName) -> dict[str, str]:
-        """What a stage may know of this site; the signing key only where a release is signed."""
-        environment = {"FUCINA_HOME": str(self._root), "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
-        if self._settings.num_threads:
-            environment |= {
-                "FUCINA_NUM_THREADS": str(self._settings.num_threads),
-                "OMP_NUM_THREADS": str(self._settings.num_threads),
-            }
-        if stage is StageName.RELEASE:
-            environment["FUCINA_SIGNING_KEY"] = str(self._settings.private_key)
-        return environment
-
-    def _report(self, entry: Entry, report: JobReport) -> bool:
-        """Tell the hub what is new about a job; True when that was the last word."""
-        if report.state is JobState.UNKNOWN:
-            logger.error("job %s: %s", entry.ref, report.reason)
-        if not entry.started_sent and (report.state is JobState.RUNNING or report.is_final):
-            self._door.started(entry.ref, StartedRequest(report=report))
-            self._journal.mark_started(entry.ref)
-        now = time.monotonic()
-        if not report.is_final and now - self._reported_at.get(entry.ref, 0.0) < REPORT_S:
-            return False
-        self._reported_at[entry.ref] = now
-        workdir = workdir_of(self._root, entry.job)
-        self._send_progress(entry, workdir)
-        self._send_log(entry)
-        if not report.is_final:
-            return False
-        if report.state is JobState.SUCCEEDED and entry.job.stage is StageName.RELEASE:
-            self._send_artifacts(entry, workdir)
-        self._finish(entry, report)
-        return True
-
-    def _send_progress(self, entry: Entry, workdir: Path) -> None:
-        path = workdir / PROGRESS_FILE
-        if not path.is_file():
-            return
-        with path.open("rb") as file:
-            file.seek(entry.lines_offset)
-            data = file.read()
-        data = data[: data.rfind(b"\n") + 1]
-        if not data:
-            return
-        lines = []
-        for text in data.splitlines():
-            try:
-                lines.append(ProgressLine.model_validate_json(text))
-            except ValidationError:
-                logger.warning("job %s: a progress line cannot be read: %.80r", entry.ref, text)
-        for begin in range(0, len(lines), 1000):
-            piece = tuple(lines[begin : begin + 1000])
-            self._door.progress(entry.ref, ProgressRequest(first=entry.lines_sent + begin, lines=piece))
-        self._journal.mark_lines(
-            entry.ref, num_lines=entry.lines_sent + len(lines), offset=entry.lines_offset + len(data)
+    def _claim(self) -> None:
+        """Take new jobs: as far as there is room, or all of them where a scheduler keeps the queue."""
+        entries = self._journal.open_entries()
+        if self._schedules:
+            num_slots, free_gpus = MAX_OPEN - len(entries), MANY_GPUS
+        else:
+            num_gpus = sum(p.num_nodes * p.num_gpus_per_node for p in self._site.partitions)
+            num_slots = num_gpus + SIDE_SLOTS - len(entries)
+            free_gpus = num_gpus - sum(entry.job.spec.num_gpus for entry in entries)
+        if self.draining.is_set():
+            num_slots = 0
+        answer = self._door.claim(
+            ClaimRequest(num_slots=max(0, num_slots), num_gpus=max(0, free_gpus), chains=self._schedules)
         )
-
-    def _send_log(self, entry: Entry) -> None:
-        offset = entry.log_sent
-        key = entry.job.spec.key
-        while piece := self._executor.read_log(key, offset=offset, max_bytes=LOG_PIECE_BYTES):
-            self._door.append_log(entry.ref, offset=offset, piece=piece)
-            offset += len(piece)
-            self._journal.mark_log(entry.ref, offset=offset)
-
-    def _send_artifacts(self, entry: Entry, workdir: Path) -> None:
-        """The release travels to the hub, file by file."""
-        bundle = workdir / OUT / "release"
-        for path, sha256 in tree_digests(bundle).items():
-            self._door.put_artifact(entry.ref, path, bundle / path, sha256=sha256)
-
-    def _finish(self, entry: Entry, report: JobReport) -> None:
-        workdir = workdir_of(self._root, entry.job)
-        record = _read(StageRecord, workdir / RECORD_FILE) if report.state is JobState.SUCCEEDED else None
-        if report.state is not JobState.SUCCEEDED and report.error is None:
-            report = report.model_copy(update={"error": _read(ErrorBody, workdir / ERROR_FILE)})
-        num_gpus = entry.job.spec.num_gpus
-        usage = UsageRecord(
-            site=self._site.id,
-            job_key=report.key,
-            state=str(report.state),
-            started_at=report.started_at,
-            ended_at=report.ended_at or datetime.now(UTC),
-            wall_s=report.wall_s,
-            num_gpus=num_gpus,
-            gpu_s=used_gpu_s(num_gpus=num_gpus, wall_s=report.wall_s),
-            cpu_s=report.cpu_s,
-            max_rss_bytes=report.max_rss_bytes,
-            num_attempts=report.num_attempts,
-            energy_j=record.energy_j if record else None,
-        )
-        self._door.finished(entry.ref, FinishedRequest(report=report, usage=usage, record=record))
-        self._journal.close_entry(entry.ref)
-        self._reported_at.pop(entry.ref, None)
+        for job in answer.jobs:
+            self._journal.take(job)
+        if answer.jobs:
+            self._place_new()
 
     def _heartbeat(self) -> None:
         entries = {entry.ref: entry for entry in self._journal.open_entries()}
-        answer = self._door.heartbeat(HeartbeatRequest(version=__version__, jobs=tuple(entries)))
-        self._heartbeat_at = time.monotonic()
-        for ref in (*answer.cancel, *answer.forget):
-            entry = entries.get(ref)
-            if entry is None:
+        if isinstance(self._executor, PartitionWatcher) and self._is_due("partitions", self._pace.partitions_s):
+            try:
+                self._partitions = tuple(self._executor.partition_status())
+            except FactoryError as error:
+                logger.warning("the partitions cannot be looked at: %s", error.message)
+        serial = int(self._journal.fact("serial") or 0)
+        answer = self._door.heartbeat(
+            HeartbeatRequest(version=__version__, jobs=tuple(entries), partitions=self._partitions, serial=serial)
+        )
+        if answer.restored_at is not None:
+            self._tell_again(answer.restored_at)
+        self._journal.remember("serial", str(answer.serial))
+        for ref in answer.cancel:
+            if ref in entries and entries[ref].report is None:
+                self._stop(entries[ref])
+        self._forget(entries, answer)
+
+    def _stop(self, entry: Entry) -> None:
+        """End a job on request."""
+        if entry.placed:
+            self._cancel(entry)
+        else:
+            reason = "Cancelled before it was submitted."
+            self._end(entry, JobReport(key=entry.key, state=JobState.CANCELLED, reason=reason))
+
+    def _tell_again(self, restored_at: datetime) -> None:
+        """The hub is an older one than the agent has known: tell it again what it has forgotten."""
+        since = restored_at - OVERLAP
+        num_again = self._journal.tell_again(since=since)
+        logger.warning("the hub remembers nothing after %s; %d ended jobs are told again", restored_at, num_again)
+        for errand in self._errands:
+            if errand.rewind is not None:
+                errand.rewind(since)
+
+    def _forget(self, entries: dict[str, Entry], answer: HeartbeatAnswer) -> None:
+        """End jobs that the hub does not know, once it has said so long enough to be believed."""
+        unknown = {ref for ref in answer.forget if ref in entries}
+        self._journal.known_again(unknown)
+        now = datetime.now(UTC)
+        for ref in sorted(unknown):
+            entry = entries[ref]
+            if self._journal.asked_to_forget(ref, at=now) < self._pace.forget_after_s and entry.report is None:
                 continue
-            if entry.placed:
-                self._executor.cancel(entry.job.spec.key)
-            if ref in answer.forget:
-                logger.warning("job %s is unknown to the hub; it is ended and dropped", ref)
-                self._journal.close_entry(ref)
-
-
-def _read(kind: type[T], path: Path) -> T | None:
-    """The value in a file that a stage left, or None when there is none that can be read."""
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
+            if entry.placed and entry.report is None:
+                self._cancel(entry)
+            logger.warning("job %s is unknown to the hub; it is ended and dropped", ref)
+            self._journal.close_entry(ref, at=now)

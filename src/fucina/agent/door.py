@@ -13,6 +13,8 @@ from fucina.client.wire import (
     ProgressRequest,
     StartedRequest,
 )
+from fucina.client.wire_accounting import UsageAnswer, UsageRequest
+from fucina.client.wire_site import AccountsAnswer
 
 
 class AgentDoor(Door):
@@ -21,6 +23,10 @@ class AgentDoor(Door):
     def claim(self, request: ClaimRequest) -> ClaimAnswer:
         """Jobs to run; those claimed before but never started come again."""
         return self.post(ClaimAnswer, "/agent/claim", request)
+
+    def accounts(self) -> AccountsAnswer:
+        """Accounts, users and limits that the site should have."""
+        return self.get(AccountsAnswer, "/agent/accounts")
 
     def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
         """Say which jobs are looked after; hear which to cancel."""
@@ -37,6 +43,10 @@ class AgentDoor(Door):
     def finished(self, ref: str, request: FinishedRequest) -> None:
         """The job ended; its usage."""
         self.send(f"/agent/jobs/{ref}/finished", request)
+
+    def usage(self, request: UsageRequest) -> UsageAnswer:
+        """Usage records from the site's accounting; an empty batch only asks how far the hub knows."""
+        return self.post(UsageAnswer, "/agent/usage", request)
 
     def append_log(self, ref: str, *, offset: int, piece: bytes) -> None:
         """A piece of the job's log, by its position."""

@@ -1,10 +1,18 @@
 """Organisation, application and grant, from a project file."""
 
+from pydantic import ValidationError
+
 from fucina.cli.output import Format, say, show
 from fucina.client.hub import Hub
-from fucina.client.wire import ApplicationInfo, ApplicationRequest, OrganisationRequest, ProjectInfo
-from fucina.errors import WrongState
+from fucina.client.wire import ApplicationInfo, ApplicationRequest, DecisionRequest, OrganisationRequest, ProjectInfo
+from fucina.errors import BadInput, WrongState
 from fucina.line.spec import ProjectSpec
+
+
+class BadDecision(BadInput):
+    """A decision that cannot be sent."""
+
+    code = "bad_decision"
 
 
 class NoGrant(WrongState):
@@ -58,6 +66,22 @@ def ensure_project(hub: Hub, spec: ProjectSpec, form: Format) -> ProjectInfo:
             form,
         )
     return known
+
+
+def decision(*, granted: bool, hours: float | None, reason: str, split: list[str]) -> DecisionRequest:
+    """A decision with its split, each part written `SITE/PARTITION=HOURS`. Raises BadDecision."""
+    try:
+        shares = [{"place": part.partition("=")[0], "gpu_hours": part.partition("=")[2]} for part in split]
+        return DecisionRequest.model_validate(
+            {"granted": granted, "gpu_hours": hours, "reason": reason, "split": shares}
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadDecision(
+            f"{field}: {first['msg']}; it is {first['input']!r:.80}.",
+            hint="Write parts as --split SITE/PARTITION=HOURS.",
+        ) from error
 
 
 def _find(hub: Hub, spec: ProjectSpec) -> ProjectInfo | None:

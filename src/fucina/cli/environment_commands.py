@@ -43,7 +43,7 @@ def unpack(
     from fucina.compute.environment import unpack as lay
 
     with speaking(form):
-        say(f"{lay(archive, folder)} runs; name {folder} as `environment` in the site file.", form)
+        say(f"{lay(archive, folder)} runs; name {folder / 'bin'} as `programs` in the site file.", form)
 
 
 @app.command()

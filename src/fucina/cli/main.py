@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import advise_commands, environment_commands, ledger_commands, plan_commands
+from fucina.cli import (
+    advise_commands,
+    environment_commands,
+    jobs_commands,
+    ledger_commands,
+    plan_sim_commands,
+    site_commands,
+)
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -22,10 +29,12 @@ app = typer.Typer(
 
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
-app.add_typer(plan_commands.app, name="plan")
+app.add_typer(site_commands.app, name="site")
+jobs_commands.add_to(app)
+app.add_typer(plan_sim_commands.app, name="plan")
 app.command(name="advise")(advise_commands.advise)
 
-RunArgument = Annotated[str, typer.Argument(help="Reference of a run; `last` is your newest.")]
+RunArgument = Annotated[str, typer.Argument(help="Reference of a run or a job; `last` is your newest run.")]
 
 
 @app.command()
@@ -158,11 +167,17 @@ def runs(
 
 @app.command(name="show")
 def show_run(run_ref: RunArgument = "last", form: FormatOption = Format.TEXT) -> None:
-    """Show a run with its five stages."""
+    """Show a run with its five stages and why it runs where it does, or a job of your own."""
+    from fucina.cli.jobs import print_job
     from fucina.cli.runs import connect, find_run, print_run
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
+        if run_ref.startswith("job-"):
+            job = hub.job(run_ref)
+            if not show(job, form):
+                print_job(job)
+            return
         found = find_run(hub, run_ref)
         if not show(found, form):
             print_run(found)
@@ -175,33 +190,47 @@ def logs(
     stage_name: Annotated[str, typer.Option("--stage", help="One stage; all of them when left out.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
 ) -> None:
-    """Print what the stages of a run printed."""
+    """Print what the stages of a run printed, or a job of your own."""
+    from fucina.cli.jobs import print_job_log
     from fucina.cli.runs import connect, print_logs
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
+        if run_ref.startswith("job-"):
+            print_job_log(hub, run_ref, follow=follow, form=form)
+            return
         print_logs(hub, run_ref, stage_name=stage_name, follow=follow, form=form)
 
 
 @app.command()
 def wait(run_ref: RunArgument = "last", form: FormatOption = Format.TEXT) -> None:
-    """Watch a run until it ends; the exit code says how."""
+    """Watch a run or a job until it ends; the exit code says how."""
+    from fucina.cli.jobs import wait_for_job
     from fucina.cli.runs import connect, wait_and_tell
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
-        failed = wait_and_tell(hub, run_ref, form=form)
+        if run_ref.startswith("job-"):
+            failed = wait_for_job(hub, run_ref, form=form)
+        else:
+            failed = wait_and_tell(hub, run_ref, form=form)
     if failed:
         raise typer.Exit(failed)
 
 
 @app.command()
 def cancel(run_ref: RunArgument, form: FormatOption = Format.TEXT) -> None:
-    """End a run; what it used is settled, the rest goes back to the grant."""
+    """End a run or a job; what it used is settled, the rest goes back to the grant."""
     from fucina.cli.runs import connect, find_run
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
+        if run_ref.startswith("job-"):
+            job = hub.cancel_job(run_ref)
+            if not show(job, form):
+                word = " It is asked to end." if job.ended_at is None else ""
+                say(f"Job {job.ref}: {job.state}.{word}")
+            return
         ended = hub.cancel(find_run(hub, run_ref).ref)
         if not show(ended, form):
             say(f"Run {ended.ref}: {ended.state}.")
@@ -240,15 +269,32 @@ def verify(
 
 
 @app.command()
-def agent(form: FormatOption = Format.TEXT) -> None:
-    """Run the agent of this machine's site; SIGTERM has running jobs save their state and stop."""
-    from fucina.cli.agents import run_agent
+def agent(
+    form: FormatOption = Format.TEXT,
+    site_file: Annotated[
+        Path | None, typer.Option("--site-file", help="The site to serve; that of the network file when left out.")
+    ] = None,
+    drain: Annotated[bool, typer.Option("--drain", help="Take nothing new, finish what is there, then leave.")] = False,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Serve only your own runs, with your own token and Slurm account.")
+    ] = False,
+    project: Annotated[str, typer.Option(help="Personal: reference of the project that you bring time to.")] = "",
+    hours: Annotated[float | None, typer.Option(help="Personal: GPU-hours that you were given in all.")] = None,
+) -> None:
+    """Run the agent of a site; SIGTERM has local jobs save their state and stop, SIGUSR1 drains."""
+    from fucina.cli.agents import agent_token, register_personal, run_agent, site_of
+    from fucina.cli.runs import token_of
     from fucina.config import load_settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with speaking(form):
-        run_agent(load_settings())
+        settings = load_settings()
+        site = site_of(settings, site_file)
+        if personal:
+            site = register_personal(settings, site, token=token_of(settings), project=project, gpu_hours=hours)
+            settings = settings.model_copy(update={"token": ""})
+        run_agent(settings, token=agent_token(settings, site), site=site, personal=personal, drain=drain)
 
 
 @app.command()
@@ -345,15 +391,18 @@ def decide(
     reason: Annotated[str, typer.Option(help="Why; the applicant reads it.")],
     grant: Annotated[bool, typer.Option("--grant/--reject")],
     hours: Annotated[float | None, typer.Option(help="GPU-hours granted; what was asked for when left out.")] = None,
+    split: Annotated[
+        list[str] | None, typer.Option("--split", help="SITE/PARTITION=HOURS; parts that add up to the grant.")
+    ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Grant or reject an application (staff; never of one's own organisation)."""
+    from fucina.cli.access import decision
     from fucina.cli.runs import connect
-    from fucina.client.wire import DecisionRequest
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
-        decided = hub.decide(application, DecisionRequest(granted=grant, gpu_hours=hours, reason=reason))
+        decided = hub.decide(application, decision(granted=grant, hours=hours, reason=reason, split=split or []))
         if not show(decided, form):
             say(f"{decided.ref}: {decided.state}. {decided.reason}")
 

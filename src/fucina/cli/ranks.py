@@ -9,6 +9,7 @@ from types import FrameType
 
 from fucina.config import Settings
 from fucina.errors import BadInput
+from fucina.line.run_stage import STOP_SIGNALS
 from fucina.line.spec import StageName
 from fucina.line.stage import ERROR_FILE, EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, RECORD_FILE
 
@@ -20,7 +21,7 @@ class NoRendezvous(BadInput):
 
 
 def run_ranks(workdir: Path, settings: Settings) -> int:
-    """Start this node's processes and wait for them; returns the exit code of the stage. SIGTERM reaches all of them.
+    """Start this node's processes and wait for them; returns the exit code of the stage. A wish to stop reaches all.
 
     Raises NoRendezvous.
     """
@@ -32,7 +33,8 @@ def run_ranks(workdir: Path, settings: Settings) -> int:
         told.append(number)
         process.send_signal(signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
     code = process.wait()
     if code == 0 or (workdir / RECORD_FILE).is_file():
         return EXIT_OK

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from fucina.cli.access import ensure_project
+from fucina.cli.login import login_file
 from fucina.cli.output import EXIT_FAILED, Format, out, say, show, table
 from fucina.cli.supervisor import embedded, hub_is_up
 from fucina.cli.watch import watch
@@ -60,12 +61,15 @@ def token_of(settings: Settings) -> str:
     """The token of the person at this machine. Raises NotSignedIn."""
     if settings.token:
         return settings.token
+    kept = login_file(settings, settings.url)
     try:
+        if kept.is_file():
+            return kept.read_text(encoding="utf-8").strip()
         return settings.operator_token_file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise NotSignedIn(
             f"There is no token in {settings.operator_token_file}.",
-            hint="Start `fucina up` once, or set FUCINA_TOKEN_FILE.",
+            hint="Start `fucina up` once, use `fucina login`, or set FUCINA_TOKEN_FILE.",
         ) from error
 
 
@@ -219,6 +223,8 @@ def print_run(run: RunInfo) -> None:
         rows,
         right=(2, 3, 4, 5),
     )
+    if run.placement:
+        say(f"Placed at {run.placement.place} (generation {run.generation}). {run.placement.why}".replace("[", "\\["))
     for job in run.jobs:
         if job.state is JobState.FAILED or (job.state is JobState.TIMED_OUT):
             say(f"[red]✗[/red] {job.stage}: {job.reason}")

@@ -100,7 +100,7 @@ class _Factory:
                     "--bind",
                     bind,
                     "--workers",
-                    "1",
+                    str(settings.hub_workers),
                     "--threads",
                     "8",
                     "--graceful-timeout",

@@ -12,6 +12,7 @@ from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobReport, JobSpec, JobState
 from fucina.line.spec import ProjectSpec, StageName
 from fucina.line.stage import StageInput
+from fucina.network.broker import Placement
 from fucina.network.status import PartitionStatus
 
 
@@ -90,6 +91,14 @@ class ApplicationInfo(Answer):
     decided_at: AwareDatetime | None = None
 
 
+class GrantShare(Request):
+    """A part of a grant and where it may be used."""
+
+    place: str = Field(min_length=1, max_length=130)
+    """`site/partition`, or a site for its first partition."""
+    gpu_hours: float = Field(gt=0, le=10_000_000)
+
+
 class DecisionRequest(Request):
     """The decision of an access officer."""
 
@@ -97,6 +106,8 @@ class DecisionRequest(Request):
     gpu_hours: float | None = Field(default=None, gt=0)
     """What is granted; None grants what was asked for."""
     reason: str = Field(min_length=3, max_length=4000)
+    split: tuple[GrantShare, ...] = Field(default=(), max_length=50)
+    """Where the time may be used, in parts that add up to the grant; empty leaves the place to the access mode."""
 
 
 class ProjectInfo(Answer):
@@ -189,6 +200,10 @@ class RunInfo(Answer):
     organisation: str
     state: JobState
     site: str
+    partition: str = ""
+    generation: int = 1
+    placement: Placement | None = None
+    """Where it was placed and why."""
     created_at: AwareDatetime
     ended_at: AwareDatetime | None = None
     created_by: str
@@ -242,20 +257,30 @@ class ClaimRequest(Request):
     """How many more jobs the agent can take."""
 
     num_slots: int = Field(ge=0, le=10_000)
-    num_gpus: int = Field(ge=0)
-    """Free accelerators."""
+    num_gpus: int = Field(ge=0, lt=2**31)
+    """Free accelerators; where the site has a queue of its own, more than anybody asks for."""
+    chains: bool = False
+    """Hand out a run's later stages with its first, for an executor that knows dependencies."""
+    recover: bool = False
+    """The agent has lost its journal: hand out again all that it should have, to be cancelled or not."""
 
 
 class ClaimedJob(Answer):
     """A job handed to an agent; handed again until it says that it started."""
 
     ref: str
-    run: str
-    stage: StageName
+    run: str = ""
+    """Empty for a job of a person's own."""
+    project: str = ""
+    generation: int = 1
+    """Of the run: grows when the run is placed anew, and whoever works for an older one must stop."""
+    stage: StageName | None = None
+    """None for a job of a person's own."""
     spec: JobSpec
-    input: StageInput
+    input: StageInput | None = None
     sources: tuple[RunSource, ...] = ()
-    """Files to fetch by digest before the stage starts; `recipe.sources[i].path` is filled in by the agent."""
+    """Files to fetch by digest before the job starts. The agent fills in a stage's `recipe.sources[i].path`; those of a
+    person's own job lie under their names in its folder."""
 
 
 class ClaimAnswer(Answer):
@@ -294,6 +319,8 @@ class HeartbeatRequest(Request):
     jobs: tuple[str, ...] = ()
     partitions: tuple[PartitionStatus, ...] = ()
     """What the agent last saw of its site; empty where it did not look."""
+    serial: int = Field(default=0, ge=0, lt=2**62)
+    """Highest number that a hub ever answered; a hub that knows a lower one was restored from an older backup."""
 
 
 class HeartbeatAnswer(Answer):
@@ -301,3 +328,9 @@ class HeartbeatAnswer(Answer):
 
     cancel: tuple[str, ...] = ()
     forget: tuple[str, ...] = ()
+    serial: int = 0
+    """To be sent with the next heartbeat."""
+    restored_at: AwareDatetime | None = None
+    """The hub was restored and knows nothing after this; what the agent reported since is to be told again."""
+    drain: bool = False
+    """Whether the site is to take nothing new."""

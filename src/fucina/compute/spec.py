@@ -29,7 +29,7 @@ FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.TIMED_OUT, JobS
 
 _LIVE = {JobState.RUNNING, JobState.UNKNOWN, *FINAL}
 MOVES: dict[JobState, frozenset[JobState]] = {
-    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.CANCELLED}),
+    JobState.BLOCKED: frozenset({JobState.QUEUED, JobState.CLAIMED, JobState.CANCELLED}),
     JobState.QUEUED: frozenset({JobState.CLAIMED, JobState.CANCELLED}),
     JobState.CLAIMED: frozenset({JobState.QUEUED, *_LIVE}),
     JobState.RUNNING: frozenset({JobState.CLAIMED, JobState.QUEUED, JobState.UNKNOWN, *FINAL}),
@@ -64,8 +64,9 @@ class JobSpec(BaseModel):
     num_gpus: int = Field(default=0, ge=0)
     """Accelerators over all nodes, as the site bills them."""
     num_nodes: int = Field(default=1, ge=1)
-    num_ranks_per_node: int = Field(default=1, ge=1)
-    """Processes that the command starts on each node; with several nodes it is started once on each."""
+    num_ranks_per_node: int = Field(default=0, ge=0)
+    """Processes of one training that the command starts on each node, and with several nodes it is started on each;
+    0 is any other job, whose command runs once, on the first node."""
     num_cpus: int = Field(default=1, ge=1)
     walltime_s: int = Field(gt=0)
     environment: dict[str, str] = {}
@@ -88,6 +89,28 @@ class JobSpec(BaseModel):
     """Slurm's notation of array indices, as `0-9%2`; empty is one job."""
     requeue: bool = True
     """Whether the executor may start it again after a failure of the machine, or when it leaves with exit code 75."""
+    saves_state: bool = True
+    """Whether it saves its state and leaves with exit code 75 on SIGTERM; only such a job is warned of its limit."""
+
+    @property
+    def is_on_every_node(self) -> bool:
+        """Whether the command is to be started on each of several nodes."""
+        return self.num_nodes > 1 and self.num_ranks_per_node > 0
+
+    @property
+    def num_tasks(self) -> int:
+        """Jobs that the array stands for, counted without looking for indices named twice; 1 without an array."""
+        if not self.array:
+            return 1
+        return sum(_num_indices(part) for part in self.array.partition("%")[0].split(","))
+
+
+def _num_indices(part: str) -> int:
+    """Indices of `first-last:step`; 0 where the last comes before the first or the step is 0."""
+    bounds, _, step = part.partition(":")
+    first, _, last = bounds.partition("-")
+    stride = int(step or 1)
+    return max(0, (int(last or first) - int(first)) // stride + 1) if stride else 0
 
 
 class JobReport(BaseModel):
@@ -111,6 +134,8 @@ class JobReport(BaseModel):
     """What the executor's own system calls it, such as a Slurm job id."""
     pending_reason: str = ""
     """Why it waits, in the executor's own word."""
+    starts_at: AwareDatetime | None = None
+    """When the executor's own queue expects to start it; None where it cannot say."""
     error: ErrorBody | None = None
     """What the stage itself said, when it failed for a reason that a person can mend."""
 

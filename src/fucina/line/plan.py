@@ -143,6 +143,7 @@ def plan_run(
             hint=f"Set compute.gpu_hours to {need_gpu_s / TRAIN_SHARE / 3600:.2g} or more, or train on fewer tokens.",
         )
     num_nodes = nodes_for(spec.compute.gpus, site=site, partition=partition)
+    num_devices = spec.compute.gpus * partition.billing.devices_per_gpu
     num_gpus = {StageName.TRAIN: spec.compute.gpus, StageName.EVALUATE: 1}
     budget_s = {
         StageName.TRAIN: train_gpu_s // spec.compute.gpus,
@@ -161,7 +162,7 @@ def plan_run(
                     command=("fucina", "stage", str(stage), "."),
                     num_gpus=num_gpus.get(stage, 0),
                     num_nodes=num_nodes if is_wide else 1,
-                    num_ranks_per_node=spec.compute.gpus // num_nodes if is_wide else 1,
+                    num_ranks_per_node=num_devices // num_nodes if is_wide else 0,
                     walltime_s=min(budget_s.get(stage, SIDE_WALLTIME_S), partition.max_walltime_s),
                     depends_on=(job_key(run, STAGES[position - 1]),) if position else (),
                 ),

@@ -53,6 +53,10 @@ LIBRARIES: dict[StageName, tuple[str, ...]] = {
 """Libraries whose versions decide a stage's outputs."""
 
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""What asks a stage to save its state and leave; the second is what `srun` hands on to other nodes."""
+
+
 class Attempts(BaseModel):
     """`attempts.json`: how often the stage was started, and the time that earlier attempts took."""
 
@@ -80,7 +84,7 @@ def run_stage(stage: StageName, workdir: Path, settings: Settings, *, place: Pla
         (workdir / ERROR_FILE).unlink(missing_ok=True)
         attempts = _begin(workdir)
         progress = Progress(workdir / PROGRESS_FILE, stage=str(stage), echo=_say, guard=lease.check)
-        _stop_on_sigterm(progress)
+        _stop_on_signal(progress)
         task = StageTask(workdir, given, settings, progress, place=place)
         task.out.mkdir(exist_ok=True)
         task.scratch.mkdir(exist_ok=True)
@@ -106,7 +110,7 @@ def _assist(stage: StageName, workdir: Path, settings: Settings, place: Place) -
     """Do a further rank's share of a stage; what is wrong is said by the first rank."""
     try:
         progress = Progress(Path(os.devnull), stage=str(stage))
-        _stop_on_sigterm(progress)
+        _stop_on_signal(progress)
         task = StageTask(workdir, read_input(stage, workdir), settings, progress, place=place)
         import_module(f"fucina.line.stages.{stage}").run(task)
     except Interrupted:
@@ -178,11 +182,12 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _stop_on_sigterm(progress: Progress) -> None:
+def _stop_on_signal(progress: Progress) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         progress.stopping = True
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
 
 
 def _versions(stage: StageName) -> dict[str, str]:

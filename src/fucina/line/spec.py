@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from fucina.data.recipe import PersonalData
+from fucina.network.broker import Preference
 from fucina.trust.recipe import GATES
 from fucina.units import NotACount, parse_count
 
@@ -71,6 +72,8 @@ class DataSpec(_Part):
     """A given `tokenizer.json`, relative to the project file; empty trains one."""
     num_canaries: int = Field(default=16, ge=0, le=1000)
     """Synthetic personal records planted before redaction, to measure what slips through."""
+    sensitivity: Literal["public", "internal", "confidential", "health"] = "public"
+    """Class of the documents; they go only to sites that may hold it."""
 
 
 class TrainSpec(_Part):
@@ -107,7 +110,11 @@ class ComputeSpec(_Part):
     """Where it runs and how much it may use at most."""
 
     site: str = "auto"
-    """Where to run; `auto` lets the factory choose."""
+    """Where to run: a site, `site/partition`, or `auto`, which lets the factory choose and say why."""
+    fallback: str = ""
+    """A site or `site/partition` to go to when the chosen one falls silent or is down before anything has started."""
+    prefer: Preference = Preference.BALANCED
+    """What to save where there is a choice: `time`, `energy`, or both in balance."""
     gpus: int = Field(default=1, ge=1, le=131072)
     """Accelerators to train on at once, each with a process of its own."""
     gpu_hours: float = Field(default=1.0, gt=0)

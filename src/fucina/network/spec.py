@@ -150,12 +150,17 @@ class SlurmSite(_Fact):
     """Environment modules to load before a stage."""
     prelude: tuple[str, ...] = ()
     """Further lines of shell, by the site's own staff, before a stage."""
-    environment: Path | None = None
-    """Folder of an unpacked environment whose `bin` comes first on a stage's path."""
     scratch: Path | None = None
     """Shared file system of all nodes where working directories lie; None means the agent's own folder."""
+    programs: Path | None = None
+    """Folder of the `fucina` command on the compute nodes, such as `bin` of an unpacked environment; None means the
+    agent's own where it shares their files."""
+    checkpoint_warning_s: int = Field(default=120, ge=0)
+    """How long before its time limit a job is told to save its state."""
     offline: bool = True
     """Whether compute nodes have no internet."""
+    min_uid: int = Field(default=1000, ge=1)
+    """Site mode runs no job as a user with a lower number, whatever the hub says."""
     interconnect: str = ""
     """Network interface for the rendezvous of a training job over several nodes; empty lets the library choose."""
 
@@ -180,8 +185,19 @@ class Site(_Fact):
     """Needed where the executor is `slurm`."""
     partitions: tuple[Partition, ...] = Field(min_length=1)
     maintenance: tuple[Maintenance, ...] = ()
+    user_commands: tuple[str, ...] = ()
+    """Programs that jobs of a person's own may start, by name; `*` allows all, none at all leaves stages only."""
     sensitivity: str = "public"
     """Most sensitive class of data that the site may hold: public, internal, confidential or health."""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its files are not mounted where its agent runs: folders of jobs travel."""
+        return self.slurm is not None and self.slurm.transport is Transport.SSH
+
+    def allows(self, program: str) -> bool:
+        """Whether a person's own job may start this program."""
+        return "*" in self.user_commands or program in self.user_commands
 
     def partition(self, partition_id: str) -> Partition:
         """The partition of that name. Raises BadSiteFile."""
@@ -198,6 +214,26 @@ class NetworkFile(_Fact):
     valid_from: date
     sources: tuple[str, ...] = ()
     sites: tuple[Site, ...]
+
+
+def load_site(path: Path) -> Site:
+    """The one site of a site file. Raises BadSiteFile, which names every fault."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSiteFile(
+            f"{path} cannot be read: {error.strerror}.", hint="Write one: fucina site template."
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadSiteFile(f"{path} is not YAML: {error}", hint="Compare it with `fucina site template`.") from error
+    try:
+        site = Site.model_validate(data)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(str(p) for p in f['loc']) or 'file'}: {f['msg']}" for f in error.errors())
+        raise BadSiteFile(f"{path}: {faults}", hint="Compare it with `fucina site template`.") from error
+    if site.executor == "slurm" and site.slurm is None:
+        raise BadSiteFile(f"{path}: executor is slurm, but there is no section `slurm`.", hint="Add it.")
+    return site
 
 
 def load_network(path: Path | None = None) -> NetworkFile:

@@ -1,16 +1,13 @@
 """The dossier as a PDF: the template in the package, filled by data, set by typst with the fonts that it carries."""
 
-import json
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
-import typst
-
-from fucina.errors import FactoryError
 from fucina.trust.evidence import Evidence, percent, power_of_ten
 from fucina.trust.recipe import Dossier, Standing
 from fucina.trust.ruleset import RuleSet
+from fucina.typeset import typeset
 
 PDF_FILE = "dossier/dossier.pdf"
 TEMPLATE = "dossier.typ"
@@ -33,27 +30,11 @@ _GLANCE = (
 """Label, facts, words: a line shows a dash as soon as one fact is unknown."""
 
 
-class NotTypeset(FactoryError):
-    """The PDF could not be made."""
-
-    code = "not_typeset"
-
-
 def write_pdf(evidence: Evidence, dossier: Dossier) -> bytes:
     """`dossier/dossier.pdf`: the same dossier gives the same bytes. Raises NotTypeset."""
     made_at = evidence.records["train"].ended_at.astimezone(UTC).replace(microsecond=0)
     source = files("fucina.trust").joinpath(TEMPLATE).read_bytes()
-    compiler = typst.Compiler(source, font_paths=typst.Fonts(include_system_fonts=False, include_embedded_fonts=True))
-    data = json.dumps(template_data(evidence, dossier, made_at), ensure_ascii=False)
-    try:
-        pdf = compiler.compile(format="pdf", sys_inputs={"data": data}, timestamp=made_at, pdf_standards="ua-1")
-    except typst.TypstError as error:
-        raise NotTypeset(
-            f"The dossier could not be typeset: {error.message}", hint="Report this as a defect."
-        ) from error
-    if not isinstance(pdf, bytes):
-        raise NotTypeset("The dossier could not be typeset: nothing came out.", hint="Report this as a defect.")
-    return pdf
+    return typeset(source, template_data(evidence, dossier, made_at), what="dossier", made_at=made_at)
 
 
 def template_data(evidence: Evidence, dossier: Dossier, made_at: datetime) -> dict[str, Any]:

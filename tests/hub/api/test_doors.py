@@ -21,14 +21,19 @@ from fucina.client.wire import (
     ReleaseFile,
     StartedRequest,
 )
+from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
+from fucina.client.wire_jobs import JobRequest
+from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
 from fucina.errors import ErrorBody
 from fucina.hub.access.models import Application
-from fucina.hub.compute.models import Artifact, Job, LineRun, Project
+from fucina.hub.accounting.models import RefundProposal
+from fucina.hub.compute.models import Artifact, Job, LineRun, Project, ProjectFile
 from fucina.hub.data.actions import register_dataset_version
 from fucina.hub.people.models import Membership
 from fucina.hub.registry.actions import register_release
+from fucina.network.spec import load_network
 from tests.hub.conftest import (
     DOCUMENT,
     DOCUMENT_SHA256,
@@ -55,6 +60,8 @@ class World:
     run: str
     release: str
     job: str
+    allocation: str
+    refund: str
 
     def with_unknown(self) -> "World":
         """The same with references that nothing has."""
@@ -102,7 +109,12 @@ def project_of(world: World) -> Project:
     return row
 
 
+def job_request(world: World) -> dict[str, Any]:
+    return as_json(JobRequest(project=world.project, key="my-first-job", command=("true",), walltime_s=60))
+
+
 DECISION = DecisionRequest(granted=False, reason="Too early.")
+REFUND = RefundRequest(job="slurm.alpha.1.1", gpu_s=5, reason="Node failed.")
 AGENT_LIST: dict[str, Any] = {"door": "agent", "dag": 200}
 ROUTES: dict[str, Route] = {
     "GET /health": Route(door="open", dag=200),
@@ -120,8 +132,36 @@ ROUTES: dict[str, Route] = {
     "GET /projects": Route(dag=200),
     "GET /projects/{project}": Route(),
     "GET /projects/{project}/ledger": Route(),
+    "GET /projects/{project}/statement?month=2026-11": Route(),
+    "GET /projects/{project}/statement.csv?month=2026-11": Route(),
+    "GET /projects/{project}/statement.pdf?month=2026-11": Route(),
+    "GET /projects/{project}/forecast": Route(),
+    "GET /projects/{project}/allocations": Route(),
+    "GET /refunds": Route(dag=200),
+    "POST /refunds/{refund}/decision": Route(ok=403, call=lambda world: as_json(RefundDecision(granted=True))),
+    "POST /allocations/{allocation}/refund": Route(ok=403, call=lambda world: as_json(REFUND)),
+    "POST /allocations/{allocation}/expire": Route(ok=403),
+    "POST /allocations/{allocation}/account": Route(
+        ok=403, call=lambda world: as_json(AccountRequest(slurm_account="projx"))
+    ),
+    "GET /sites/local/usage?month=2026-11": Route(ok=403, dag=403),
     "POST /projects/{project}/blobs/missing": Route(call=lambda world: as_json(BlobQuery(sha256s=("0" * 64,)))),
     f"PUT /projects/{{project}}/blobs/{DOCUMENT_SHA256}": Route(ok=204, call=lambda world: raw(DOCUMENT)),
+    "GET /projects/{project}/files": Route(),
+    "GET /projects/{project}/files/README.md": Route(),
+    "PUT /projects/{project}/files/README.md": Route(
+        ok=204, call=lambda world: raw(DOCUMENT) | {"headers": {"X-Sha256": DOCUMENT_SHA256}}
+    ),
+    "GET /systems": Route(dag=200),
+    "POST /jobs": Route(call=job_request),
+    "POST /jobs/check": Route(call=job_request),
+    "GET /jobs": Route(dag=200),
+    "GET /jobs/{job}": Route(),
+    "GET /jobs/{job}/log": Route(),
+    "GET /jobs/{job}/why": Route(),
+    "GET /jobs/{job}/files": Route(),
+    "GET /jobs/{job}/files/README.md": Route(),
+    "POST /jobs/{job}/cancel": Route(ok=409),
     "POST /runs": Route(call=lambda world: as_json(run_request(project_of(world)))),
     "GET /runs": Route(dag=200),
     "GET /runs/{run}": Route(),
@@ -132,8 +172,22 @@ ROUTES: dict[str, Route] = {
     "GET /releases/{release}": Route(),
     "GET /releases/{release}/files/README.md": Route(),
     "GET /releases/{release}/archive": Route(),
+    "POST /sites": Route(ok=403, dag=403, call=lambda world: as_json(SiteRequest(site=load_network().sites[0]))),
+    "POST /sites/personal": Route(
+        call=lambda world: as_json(
+            PersonalSiteRequest(site=load_network().sites[0], project=world.project, gpu_hours=1)
+        )
+    ),
+    "GET /sites/local/users": Route(ok=403, dag=403),
+    "POST /sites/local/users": Route(
+        ok=403, dag=403, call=lambda world: as_json(UserRequest(person="ada", unix_user="ada"))
+    ),
+    "POST /sites/local/drain": Route(ok=403, dag=403, call=lambda world: as_json(DrainRequest(drain=True))),
+    "GET /agent/accounts": Route(**AGENT_LIST),
     "POST /agent/claim": Route(**AGENT_LIST, call=lambda world: as_json(ClaimRequest(num_slots=1, num_gpus=1))),
     "POST /agent/heartbeat": Route(**AGENT_LIST, call=lambda world: as_json(HeartbeatRequest(version="0"))),
+    "POST /agent/usage": Route(**AGENT_LIST, call=lambda world: as_json(UsageRequest(records=()))),
+    "GET /agent/usage?month=2026-11": Route(door="agent", dag=200),
     "POST /agent/jobs/{job}/started": Route(door="agent", ok=204, call=started),
     "POST /agent/jobs/{job}/progress": Route(
         door="agent", ok=204, call=lambda world: as_json(ProgressRequest(first=0, lines=(line(),)))
@@ -149,8 +203,12 @@ ROUTES: dict[str, Route] = {
 }
 """Every route; a path names what it is about by `{application}`, `{project}` and so on."""
 
+TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites/personal"}
+"""Routes that name a project in their body."""
+
 SCHEMA_PATHS = {
-    "ref": ("application", "project", "run", "release", "job"),
+    "ref": ("application", "project", "run", "release", "job", "allocation", "refund"),
+    "name": ("local",),
     "stage": ("prepare",),
     "sha256": (DOCUMENT_SHA256,),
     "path": ("README.md", "out/a.txt"),
@@ -188,6 +246,9 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
         by=ada,
         at=NOON,
     )
+    ProjectFile.objects.create(
+        project=project, path="README.md", sha256=DOCUMENT_SHA256, num_bytes=len(DOCUMENT), sent_by=ada, sent_at=NOON
+    )
     before = LineRun.objects.get()
     release = register_release(
         run=run,
@@ -201,7 +262,18 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
     )
     LineRun.objects.update(state=before.state, ended_at=None)
     application = Application.objects.get()
-    return World(application=application.ref, project=project.ref, run=run.ref, release=release.ref, job=row.ref)
+    refund = RefundProposal.objects.create(
+        allocation=run.allocation, job="slurm.alpha.1.1", gpu_s=5, reason="NODE_FAIL", proposed_at=NOON
+    )
+    return World(
+        application=application.ref,
+        project=project.ref,
+        run=run.ref,
+        release=release.ref,
+        job=row.ref,
+        allocation=run.allocation.ref,
+        refund=refund.ref,
+    )
 
 
 def send(client: Client, route: str, world: World, **changes: Any) -> HttpResponse:
@@ -295,13 +367,13 @@ def test_another_sites_agent_gets_no_job(world, stranger):
     client = with_token(stranger.secret)
     body = as_json(HeartbeatRequest(version="0", jobs=(world.job,)))
     assert send(client, "POST /agent/claim", world).json() == {"jobs": []}
-    assert send(client, "POST /agent/heartbeat", world, **body).json() == {"cancel": [], "forget": [world.job]}
+    assert send(client, "POST /agent/heartbeat", world, **body).json()["forget"] == [world.job]
 
 
 def test_an_officer_sees_applications_and_nothing_of_the_project(world, as_bruno):
     for route in through("person"):
         response = send(as_bruno, route, world)
-        if any("{" + name + "}" in route for name in ("project", "run", "release")) or route == "POST /runs":
+        if any("{" + name + "}" in route for name in ("project", "run", "release", "job")) or route in TAKING_A_PROJECT:
             assert (route, response.status_code) == (route, 404)
         else:
             assert response.status_code in {200, 403, 409}

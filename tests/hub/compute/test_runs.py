@@ -10,13 +10,13 @@ from fucina.hub.compute.actions import (
     BadSources,
     KeyTaken,
     MissingSources,
-    NoAllocation,
     RunEnded,
     WrongProject,
     cancel_run,
     start_run,
 )
 from fucina.hub.compute.models import Job, LineRun
+from fucina.hub.compute.placement import NoAllocation
 from fucina.hub.compute.read import project_info, run_info
 from fucina.hub.people.models import AuditRecord
 from fucina.line.plan import BudgetTooSmall

@@ -110,9 +110,15 @@ def test_the_migrations_make_the_tables_of_the_models(db):
 def test_what_only_grows_has_its_triggers(db, table):
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s", [table])
+            cursor.execute(
+                "SELECT count(*) FROM sqlite_master WHERE type = 'trigger' AND tbl_name = %s AND name LIKE '%%_no_%%'",
+                [table],
+            )
         else:
-            cursor.execute("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = %s::regclass", [table])
+            cursor.execute(
+                "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%%_no_%%' AND tgrelid = %s::regclass",
+                [table],
+            )
         assert cursor.fetchone() == (2,)
 
 

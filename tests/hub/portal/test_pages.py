@@ -26,6 +26,7 @@ def addresses(world):
         "home": "/",
         "projects": "/projects",
         "project": f"/projects/{world.project.ref}",
+        "statement": f"/projects/{world.project.ref}/statement",
         "organisation": "/organisations/new",
         "applications": "/applications",
         "apply": "/applications/new",
@@ -44,7 +45,7 @@ def addresses(world):
     }
 
 
-PRIVATE = ("project", "application", "waiting", "withdraw", "run", "log", "finished", "cancel", "release")
+PRIVATE = ("project", "statement", "application", "waiting", "withdraw", "run", "log", "finished", "cancel", "release")
 
 
 class Look(HTMLParser):
@@ -105,7 +106,7 @@ def test_an_officer_sees_applications_but_no_projects(world, as_, addresses):
     client = as_(world.bruno)
     for name in ("application", "waiting"):
         assert client.get(addresses[name]).status_code == 200
-    for name in ("project", "run", "log", "finished", "cancel", "release"):
+    for name in ("project", "statement", "run", "log", "finished", "cancel", "release"):
         assert client.get(addresses[name]).status_code == 404, name
     assert "norme-chiare" not in text_of(client.get("/projects"))
 
@@ -252,3 +253,21 @@ def test_pages_that_fail_look_like_the_others(world, as_, settings):
 @pytest.mark.parametrize("address", ["/", "/projects", "/runs", "/releases", "/help", "/patterns", "/desk"])
 def test_pages_that_only_show_take_nothing(world, as_, address):
     assert as_(world.bruno).post(address).status_code == 405
+
+
+def test_a_statement_turns_its_months_and_can_be_kept(world, as_):
+    world.finish_run(key="finished-run")
+    address = f"/projects/{world.project.ref}/statement"
+    client = as_(world.ada)
+    page = text_of(client.get(f"{address}?month=2026-11"))
+    assert "November 2026" in page and "?month=2026-10" in page and "Too few days" in page
+    assert "No job used anything" in text_of(client.get(f"{address}?month=2025-01"))
+    assert client.get(f"{address}.pdf?month=2026-11").content.startswith(b"%PDF-")
+    table = client.get(f"{address}.csv?month=2026-11")
+    assert table["Content-Disposition"].endswith('-2026-11.csv"')
+    assert table.content.decode().count("\r\n") == 6
+    for wrong in ("x", "2026-13", "%00"):
+        response = client.get(f"{address}?month={wrong}")
+        assert response.status_code == 422 and "no month" in text_of(response)
+    for end in ("", ".csv", ".pdf"):
+        assert as_(world.dag).get(f"{address}{end}?month=2026-11").status_code == 404

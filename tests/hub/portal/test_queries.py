@@ -41,7 +41,7 @@ def add_rows(world, *, number):
         ("ada", "/", 12),
         ("bruno", "/", 12),
         ("ada", "/projects", 6),
-        ("ada", "/runs", 5),
+        ("ada", "/runs", 6),
         ("ada", "/applications", 5),
         ("ada", "/releases", 4),
         ("bruno", "/desk", 5),

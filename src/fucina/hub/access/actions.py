@@ -3,13 +3,13 @@
 Doors call `fucina.hub.compute.projects`, which also opens what was granted.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
 from fucina.access.modes import Mode, ModesFile
-from fucina.errors import NotAllowed, NotVisible, WrongState
+from fucina.errors import BadInput, NotAllowed, NotVisible, WrongState
 from fucina.hub.access.models import (
     AccessMode,
     Application,
@@ -47,6 +47,12 @@ class AlreadyOpen(WrongState):
     """One application per project at a time."""
 
     code = "application_open"
+
+
+class NotAppliedFor(BadInput):
+    """Time in this mode is declared, not asked for."""
+
+    code = "not_applied_for"
 
 
 def find_organisation(name_or_ref: str, *, person: Person) -> Organisation:
@@ -87,15 +93,18 @@ def submit_application(
 ) -> Application:
     """Take in an application and check it; a mode that decides by rule grants it at once when every rule passes.
 
-    Raises NotAMember, UnknownMode, AlreadyOpen.
+    Raises NotAMember, UnknownMode, NotAppliedFor, AlreadyOpen.
     """
     if not organisation.memberships.filter(person=by).exists():
         raise NotAMember(f"You do not belong to {organisation}.", hint="Ask one of its owners to add you or to apply.")
     organisation = Organisation.objects.select_for_update().get(pk=organisation.pk)
     mode = modes.mode(mode_id, day=at.date())
-    access_mode, _ = AccessMode.objects.get_or_create(
-        name=mode.id, valid_from=mode.valid_from, defaults={"wire": mode.model_dump(mode="json")}
-    )
+    if mode.decision == "brought":
+        raise NotAppliedFor(
+            f"Time in mode {mode.id} is your own, at a site that gave it to you.",
+            hint="Start `fucina agent --personal` there, or choose another mode.",
+        )
+    access_mode = _access_mode(mode)
     try:
         with transaction.atomic():
             application = Application.objects.create(
@@ -126,6 +135,50 @@ def submit_application(
             at=at,
         )
     return application
+
+
+def _access_mode(mode: Mode) -> AccessMode:
+    """The mode as it stands now, kept for good."""
+    row, _ = AccessMode.objects.get_or_create(
+        name=mode.id, valid_from=mode.valid_from, defaults={"wire": mode.model_dump(mode="json")}
+    )
+    return row
+
+
+@transaction.atomic
+def bring_time(
+    *,
+    organisation: Organisation,
+    project: str,
+    purpose: str,
+    gpu_s: int,
+    reason: str,
+    mode: Mode,
+    by: Person,
+    at: datetime,
+) -> Grant:
+    """Take down time that a person has elsewhere as a grant of its own; nobody decides about it. Raises NotAMember."""
+    if not organisation.memberships.filter(person=by).exists():
+        raise NotAMember(f"You do not belong to {organisation}.", hint="Ask one of its owners to add you.")
+    application = Application.objects.create(
+        organisation=organisation,
+        project=project,
+        purpose=purpose,
+        sector="",
+        access_mode=_access_mode(mode),
+        gpu_s=gpu_s,
+        state=ApplicationState.GRANTED,
+        submitted_by=by,
+        submitted_at=at,
+    )
+    Decision.objects.create(
+        application=application, granted=True, reason=reason, rule=f"{mode.id}/{mode.valid_from}", decided_at=at
+    )
+    grant = Grant.objects.create(
+        application=application, organisation=organisation, project=project, gpu_s=gpu_s, granted_at=at
+    )
+    record(by, "access.bring_time", application, at=at, data={"gpu_s": gpu_s, "reason": reason})
+    return grant
 
 
 def _check(application: Application, *, mode: Mode, modes: ModesFile) -> None:
@@ -198,12 +251,14 @@ def _close(
         decided_at=at,
     )
     if granted:
+        days = Mode.model_validate(application.access_mode.wire).lasts_days
         Grant.objects.create(
             application=application,
             organisation=application.organisation,
             project=application.project,
             gpu_s=gpu_s,
             granted_at=at,
+            ends_at=at + timedelta(days=days) if days else None,
         )
     record(by, "access.decide", application, at=at, data={"granted": granted, "gpu_s": gpu_s if granted else 0})
     return decision

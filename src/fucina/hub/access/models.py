@@ -158,6 +158,8 @@ class Grant(models.Model):
     project = models.CharField(max_length=63)
     gpu_s = models.BigIntegerField()
     granted_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    """None where it has no end."""
 
     class Meta:
         verbose_name = _("grant")

@@ -1,24 +1,55 @@
 """Every entry of the ledger."""
 
+import re
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Sum
 
 from fucina.accounting import usage
 from fucina.accounting.usage import held_gpu_s
 from fucina.compute.spec import JobSpec
-from fucina.errors import WrongState
+from fucina.errors import BadInput, NotAllowed, WrongState
 from fucina.hub.access.models import Grant
-from fucina.hub.accounting.models import Allocation, Kind, LedgerEntry, UsageRecord
+from fucina.hub.accounting.models import Allocation, Kind, LedgerEntry, RefundProposal, RefundState, UsageRecord
+from fucina.hub.accounting.records import Placed, record_usage
 from fucina.hub.network.models import Partition
 from fucina.hub.people.actions import Actor, record
+from fucina.hub.people.models import Person
+from fucina.hub.people.reference import new_ref
 from fucina.units import gpu_hours
+
+_ACCOUNT = re.compile(r"^[a-z0-9_][a-z0-9_-]{0,63}\Z")
 
 
 class BudgetExceeded(WrongState):
     """An allocation does not cover what a job or a run may use."""
 
     code = "budget_exceeded"
+
+
+class GrantEnded(WrongState):
+    """Time that was granted until a day that is over."""
+
+    code = "grant_ended"
+
+
+class NotForMembers(NotAllowed):
+    """Only staff, and never of the organisation concerned, moves time by hand."""
+
+    code = "not_for_members"
+
+
+class BadAccount(BadInput):
+    """A name that no Slurm account may have, or that another allocation has."""
+
+    code = "bad_account"
+
+
+class GrantOverspent(WrongState):
+    """More time would be put on partitions than was granted."""
+
+    code = "grant_overspent"
 
 
 class BadRefund(WrongState):
@@ -32,14 +63,44 @@ def _lock(allocation: Allocation) -> Allocation:
 
 
 @transaction.atomic
-def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime) -> Allocation:
-    """Put granted time on a partition; the same grant twice is one allocation."""
-    allocation, created = Allocation.objects.get_or_create(
-        grant=grant, defaults={"site": partition.site, "partition": partition, "created_at": at}
+def allocate(
+    *,
+    grant: Grant,
+    partition: Partition,
+    by: Actor,
+    at: datetime,
+    gpu_s: int | None = None,
+    slurm_account: str = "",
+    note: str = "",
+) -> Allocation:
+    """Put granted time on a partition, what is left of it or `gpu_s`; the same grant and partition is one allocation.
+
+    The site's scheduler charges `slurm_account`, or an account of the allocation's own name. Raises GrantOverspent.
+    """
+    grant = Grant.objects.select_for_update().get(pk=grant.pk)
+    known = Allocation.objects.filter(grant=grant, partition=partition).first()
+    if known is not None:
+        return known
+    placed = LedgerEntry.objects.filter(allocation__grant=grant, kind=Kind.GRANT).aggregate(total=Sum("gpu_s"))["total"]
+    left_gpu_s = grant.gpu_s - (placed or 0)
+    share_gpu_s = left_gpu_s if gpu_s is None else gpu_s
+    if not 0 < share_gpu_s <= left_gpu_s:
+        raise GrantOverspent(
+            f"{gpu_hours(share_gpu_s)} GPU-hours for {partition}; "
+            f"{gpu_hours(left_gpu_s)} of {grant.ref} are not placed yet.",
+            hint="Split the grant into parts that add up to it.",
+        )
+    ref = new_ref("alc")
+    allocation = Allocation.objects.create(
+        ref=ref,
+        grant=grant,
+        site=partition.site,
+        partition=partition,
+        slurm_account=slurm_account or ref,
+        created_at=at,
     )
-    if created:
-        entry = allocation.entries.create(kind=Kind.GRANT, gpu_s=grant.gpu_s, at=at, note=f"Grant {grant.ref}")
-        record(by, "accounting.grant", allocation, at=at, data={"gpu_s": entry.gpu_s})
+    allocation.entries.create(kind=Kind.GRANT, gpu_s=share_gpu_s, at=at, note=note or f"Grant {grant.ref}")
+    record(by, "accounting.grant", allocation, at=at, data={"gpu_s": share_gpu_s})
     return allocation
 
 
@@ -47,19 +108,29 @@ def allocate(*, grant: Grant, partition: Partition, by: Actor, at: datetime) -> 
 def hold(*, allocation: Allocation, spec: JobSpec, by: Actor, at: datetime) -> LedgerEntry | None:
     """Hold a job's worst-case GPU-seconds until its usage record arrives; the same job twice is one hold.
 
-    None for a job that uses no accelerator. Raises BudgetExceeded.
+    None for a job that uses no accelerator. Raises BudgetExceeded, GrantEnded.
     """
     allocation = _lock(allocation)
-    need_gpu_s = held_gpu_s(num_gpus=spec.num_gpus, walltime_s=spec.walltime_s)
+    need_gpu_s = held_gpu_s(num_gpus=spec.num_gpus * spec.num_tasks, walltime_s=spec.walltime_s)
     if need_gpu_s == 0:
         return None
     known = LedgerEntry.objects.filter(job=spec.key, kind=Kind.HOLD).first()
     if known is not None:
         return known
+    check_open(allocation, at=at)
     check_budget(allocation, need_gpu_s=need_gpu_s, what="The job")
     entry = allocation.entries.create(kind=Kind.HOLD, gpu_s=-need_gpu_s, job=spec.key, at=at)
     record(by, "accounting.hold", allocation, at=at, data={"job": spec.key, "gpu_s": need_gpu_s})
     return entry
+
+
+def check_open(allocation: Allocation, *, at: datetime) -> None:
+    """Raises GrantEnded when the grant behind an allocation has ended."""
+    ends_at = allocation.grant.ends_at
+    if ends_at is not None and at >= ends_at:
+        raise GrantEnded(
+            f"The grant of {allocation.ref} ended on {ends_at:%Y-%m-%d}.", hint="Apply for time in another period."
+        )
 
 
 def check_budget(allocation: Allocation, *, need_gpu_s: int, what: str) -> None:
@@ -74,32 +145,25 @@ def check_budget(allocation: Allocation, *, need_gpu_s: int, what: str) -> None:
 
 @transaction.atomic
 def settle(*, allocation: Allocation, used: usage.UsageRecord, by: Actor, at: datetime) -> UsageRecord:
-    """Release a job's hold and charge what it used. Repeated, it changes nothing and returns the first record.
+    """Release a job's hold and charge what it used. Repeated, it changes nothing and returns the newest record.
 
     What was really used is charged even where it exceeds the hold.
     """
     allocation = _lock(allocation)
-    known = UsageRecord.objects.filter(job=used.job_key).first()
+    mine = UsageRecord.objects.filter(job=used.job_key).order_by("-revision")
+    known = mine.first()
     if known is not None:
         return known
-    row = UsageRecord.objects.create(
-        job=used.job_key, allocation=allocation, gpu_s=used.gpu_s, recorded_at=at, wire=used.model_dump(mode="json")
-    )
-    held = allocation.entries.filter(job=used.job_key, kind=Kind.HOLD).first()
-    if held is not None:
-        allocation.entries.create(kind=Kind.SETTLE, gpu_s=-held.gpu_s, job=used.job_key, at=at)
-    if used.gpu_s:
-        allocation.entries.create(kind=Kind.USE, gpu_s=-used.gpu_s, job=used.job_key, at=at)
-    record(by, "accounting.settle", allocation, at=at, data={"job": used.job_key, "gpu_s": used.gpu_s})
-    return row
+    record_usage(placed=(Placed(allocation, used),), by=by, at=at)
+    return mine.get()
 
 
 @transaction.atomic
 def refund(*, allocation: Allocation, job_key: str, gpu_s: int, reason: str, by: Actor, at: datetime) -> LedgerEntry:
     """Give back what a job used through no fault of the project; once per job. Raises BadRefund."""
     allocation = _lock(allocation)
-    used = allocation.entries.filter(job=job_key, kind=Kind.USE).first()
-    used_gpu_s = -used.gpu_s if used else 0
+    charges = allocation.entries.filter(job=job_key, kind__in=(Kind.USE, Kind.CORRECTION))
+    used_gpu_s = -(charges.aggregate(total=Sum("gpu_s"))["total"] or 0)
     if not 0 < gpu_s <= used_gpu_s:
         raise BadRefund(
             f"A refund of {gpu_hours(gpu_s)} GPU-hours; job {job_key} used {gpu_hours(used_gpu_s)}.",
@@ -127,3 +191,52 @@ def expire(*, allocation: Allocation, by: Actor, at: datetime) -> LedgerEntry | 
     entry = allocation.entries.create(kind=Kind.EXPIRY, gpu_s=-free_gpu_s, at=at)
     record(by, "accounting.expire", allocation, at=at, data={"gpu_s": free_gpu_s})
     return entry
+
+
+def check_outsider(allocation: Allocation, *, by: Person) -> None:
+    """Raises NotForMembers unless `by` is staff and outside the organisation that the time belongs to."""
+    organisation = allocation.grant.organisation
+    if not by.is_staff or organisation.memberships.filter(person=by).exists():
+        raise NotForMembers(
+            f"Only staff outside {organisation} may change {allocation.ref}.", hint="Ask the help desk of the factory."
+        )
+
+
+@transaction.atomic
+def decide_refund(*, proposal: RefundProposal, granted: bool, by: Person, at: datetime) -> RefundProposal:
+    """Decide on time lost to the site; granted, it goes back to the project. The same decision twice is one.
+
+    Raises NotForMembers, WrongState, BadRefund.
+    """
+    check_outsider(proposal.allocation, by=by)
+    proposal = RefundProposal.objects.select_for_update().get(pk=proposal.pk)
+    wanted = RefundState.GRANTED if granted else RefundState.REJECTED
+    if proposal.state == wanted:
+        return proposal
+    if proposal.state != RefundState.PROPOSED:
+        raise WrongState(f"{proposal.ref} is {proposal.state}.", hint="A decision on a refund is final.")
+    if granted:
+        reason = proposal.reason
+        refund(allocation=proposal.allocation, job_key=proposal.job, gpu_s=proposal.gpu_s, reason=reason, by=by, at=at)
+    proposal.state, proposal.decided_by, proposal.decided_at = wanted, by, at
+    proposal.save(update_fields=["state", "decided_by", "decided_at"])
+    record(by, "accounting.decide_refund", proposal, at=at, data={"granted": granted, "gpu_s": proposal.gpu_s})
+    return proposal
+
+
+@transaction.atomic
+def set_slurm_account(*, allocation: Allocation, account: str, by: Actor, at: datetime) -> Allocation:
+    """Name the account that the site's scheduler charges for this allocation. Raises BadAccount."""
+    if not _ACCOUNT.match(account):
+        raise BadAccount(
+            f"{account[:80]!r} cannot be a Slurm account.", hint="Use lower-case letters, digits, - and _, at most 64."
+        )
+    allocation = _lock(allocation)
+    if Allocation.objects.filter(site=allocation.site, slurm_account=account).exclude(pk=allocation.pk).exists():
+        raise BadAccount(
+            f"Account {account} of {allocation.site} belongs to another allocation.", hint="Give each its own."
+        )
+    allocation.slurm_account = account
+    allocation.save(update_fields=["slurm_account"])
+    record(by, "accounting.set_slurm_account", allocation, at=at, data={"account": account})
+    return allocation

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from fucina.hub.accounting.models import Allocation, LedgerEntry, UsageRecord
+from fucina.hub.accounting.models import Allocation, LedgerEntry, RefundProposal, UnplacedUsage, UsageRecord
 from fucina.hub.people.admin import ReadOnlyAdmin
 
 
@@ -10,7 +10,7 @@ from fucina.hub.people.admin import ReadOnlyAdmin
 class AllocationAdmin(ReadOnlyAdmin):
     """Allocations."""
 
-    list_display = ("ref", "grant", "partition", "created_at")
+    list_display = ("ref", "grant", "partition", "slurm_account", "created_at")
 
 
 @admin.register(LedgerEntry)
@@ -25,4 +25,20 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 class UsageRecordAdmin(ReadOnlyAdmin):
     """Usage records."""
 
-    list_display = ("job", "allocation", "gpu_s", "recorded_at")
+    list_display = ("job", "revision", "allocation", "gpu_s", "measured_at", "recorded_at")
+
+
+@admin.register(UnplacedUsage)
+class UnplacedUsageAdmin(ReadOnlyAdmin):
+    """Usage that belongs to no allocation yet."""
+
+    list_display = ("job", "site", "account", "gpu_s", "reason", "received_at", "placed_at")
+    list_filter = ("site",)
+
+
+@admin.register(RefundProposal)
+class RefundProposalAdmin(ReadOnlyAdmin):
+    """Time lost to sites."""
+
+    list_display = ("ref", "allocation", "job", "gpu_s", "reason", "state", "decided_by")
+    list_filter = ("state",)

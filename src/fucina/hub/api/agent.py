@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from ninja import Router
 from pydantic import Field
@@ -16,9 +17,11 @@ from fucina.client.wire import (
     ProgressRequest,
     StartedRequest,
 )
+from fucina.client.wire_site import AccountsAnswer
 from fucina.hub.api.doors import AgentRequest
+from fucina.hub.api.files import answer_file
 from fucina.hub.api.upload import content_length
-from fucina.hub.compute import artifacts, jobs
+from fucina.hub.compute import accounts, artifacts, jobs
 from fucina.hub.trust import registration
 
 router = Router(tags=["agent"])
@@ -29,14 +32,34 @@ Position = Annotated[int, Field(ge=0, lt=2**62)]
 @router.post("/claim", response=ClaimAnswer)
 def claim(request: AgentRequest, body: ClaimRequest) -> ClaimAnswer:
     """Take jobs of the site; those taken before and never started come again."""
-    found = jobs.claim(agent=request.auth, num_slots=body.num_slots, num_gpus=body.num_gpus, at=timezone.now())
+    found = jobs.claim(
+        agent=request.auth,
+        num_slots=body.num_slots,
+        num_gpus=body.num_gpus,
+        chains=body.chains,
+        recover=body.recover,
+        at=timezone.now(),
+    )
     return ClaimAnswer(jobs=found)
 
 
 @router.post("/heartbeat", response=HeartbeatAnswer)
 def heartbeat(request: AgentRequest, body: HeartbeatRequest) -> HeartbeatAnswer:
     """Say which jobs are looked after; hear which to cancel or forget."""
-    return jobs.heartbeat(agent=request.auth, version=body.version, refs=body.jobs, at=timezone.now())
+    return jobs.heartbeat(
+        agent=request.auth,
+        version=body.version,
+        refs=body.jobs,
+        serial=body.serial,
+        partitions=body.partitions,
+        at=timezone.now(),
+    )
+
+
+@router.get("/accounts", response=AccountsAnswer)
+def site_accounts(request: AgentRequest) -> AccountsAnswer:
+    """Accounts, users and limits that the agent's own site should have."""
+    return accounts.desired_accounts(request.auth)
 
 
 @router.post("/jobs/{ref}/started", response={204: None})
@@ -71,10 +94,10 @@ def log(request: AgentRequest, ref: str, offset: Position) -> HttpResponse:
 
 
 @router.get("/jobs/{ref}/blobs/{sha256}")
-def blob(request: AgentRequest, ref: str, sha256: str) -> FileResponse:
+def blob(request: AgentRequest, ref: str, sha256: str) -> HttpResponseBase:
     """An input file of the job."""
     path = artifacts.source_file(jobs.find_job(request.auth, ref), sha256)
-    return FileResponse(path.open("rb"), as_attachment=True, filename=sha256, content_type="application/octet-stream")
+    return answer_file(request, path, filename=sha256)
 
 
 @router.put("/jobs/{ref}/artifacts/{path:path}", response={204: None})

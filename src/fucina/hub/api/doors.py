@@ -82,11 +82,13 @@ class AgentDoor(_BearerDoor):
         token = _token(request)
         if token is None:
             raise NotSignedIn("No token.", hint="Send `Authorization: Bearer fuc_...` with the agent's token.")
-        agent = Agent.objects.select_related("site").filter(token=token).first()
+        agent = Agent.objects.select_related("site__owner").filter(token=token).first()
         if token.scope != Scope.AGENT or agent is None:
             raise WrongTokenKind(
                 "This is a person's token; the route is for agents.", hint="Use the site's agent token."
             )
+        if agent.site.owner is not None and not agent.site.owner.is_active:
+            raise NotSignedIn("Who registered this agent may no longer sign in.", hint="Ask the operator of the hub.")
         return agent
 
 

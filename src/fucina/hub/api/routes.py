@@ -3,7 +3,19 @@
 from ninja import NinjaAPI
 
 from fucina import __version__
-from fucina.hub.api import access, advice, agent, factory, projects, releases, runs
+from fucina.hub.api import (
+    access,
+    accounting,
+    accounting_agent,
+    advice,
+    agent,
+    factory,
+    jobs,
+    projects,
+    releases,
+    runs,
+    sites,
+)
 from fucina.hub.api.doors import AgentDoor, PersonDoor, StrictParser
 from fucina.hub.api.errors import handle_errors
 
@@ -13,7 +25,12 @@ _person = PersonDoor()
 api.add_router("", factory.router)
 api.add_router("", advice.router)
 api.add_router("", access.router, auth=_person)
+api.add_router("", accounting.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)
+api.add_router("/jobs", jobs.router, auth=_person)
+api.add_router("/systems", jobs.systems_router, auth=_person)
 api.add_router("/releases", releases.router, auth=_person)
+api.add_router("/sites", sites.router, auth=_person)
 api.add_router("/agent", agent.router, auth=AgentDoor())
+api.add_router("/agent", accounting_agent.router, auth=AgentDoor())

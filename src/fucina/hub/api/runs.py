@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from django.http import HttpResponse
 from django.utils import timezone
 from ninja import Router
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 from fucina.client.wire import LogAnswer, ProgressAnswer, RunInfo, RunRequest
 from fucina.compute.spec import JobState
 from fucina.hub.api.doors import PersonRequest
+from fucina.hub.api.lists import list_answer
 from fucina.hub.compute import actions, read
 from fucina.line.spec import StageName
 
@@ -32,9 +34,9 @@ def runs(
     project: str = "",
     state: JobState | None = None,
     limit: Limit = 50,
-) -> list[RunInfo]:
+) -> HttpResponse:
     """Runs that you may see, newest first; `project` is a reference or a name."""
-    return read.runs(request.auth, project=project, state=state, limit=limit)
+    return list_answer(RunInfo, read.runs(request.auth, project=project, state=state, limit=limit))
 
 
 @router.get("/{ref}", response=RunInfo)

@@ -7,18 +7,18 @@ from django.db import transaction
 
 from fucina.client.wire import RunRequest, RunSource
 from fucina.compute.spec import FINAL, JobState
-from fucina.data.recipe import SourceFile
 from fucina.errors import BadInput, WrongState
 from fucina.hub.accounting.actions import check_budget, hold
 from fucina.hub.accounting.models import Allocation
 from fucina.hub.compute.events import cancel_unstarted, go_on, move
 from fucina.hub.compute.models import LIVE, Job, LineRun, Project
+from fucina.hub.compute.placement import Choice, choose
 from fucina.hub.data.actions import missing_blobs
 from fucina.hub.data.storage import check_relative
 from fucina.hub.people.actions import record
 from fucina.hub.people.models import Person
 from fucina.hub.people.reference import new_ref
-from fucina.line.plan import PlannedStage, plan_run
+from fucina.line.plan import PlannedStage
 
 
 class KeyTaken(WrongState):
@@ -45,12 +45,6 @@ class BadSources(BadInput):
     code = "bad_sources"
 
 
-class NoAllocation(WrongState):
-    """The project has no time where it should run."""
-
-    code = "no_allocation"
-
-
 class RunEnded(WrongState):
     """Nothing is left to cancel."""
 
@@ -61,7 +55,7 @@ class RunEnded(WrongState):
 def start_run(*, project: Project, request: RunRequest, by: Person, at: datetime) -> LineRun:
     """Plan a run, hold what its five jobs may use, and queue the first; the same key and content is the same run.
 
-    Raises KeyTaken, WrongProject, BadSources, MissingSources, NoAllocation, BudgetTooSmall, UnknownSize,
+    Raises KeyTaken, WrongProject, BadSources, MissingSources, NoAllocation, NoPlace, BudgetTooSmall, UnknownSize,
     BudgetExceeded; then nothing was created.
     """
     project = Project.objects.select_for_update().select_related("organisation").get(pk=project.pk)
@@ -69,7 +63,7 @@ def start_run(*, project: Project, request: RunRequest, by: Person, at: datetime
     sources = [source.model_dump(mode="json") for source in request.sources]
     known = LineRun.objects.filter(project=project, key=request.key).first()
     if known is not None:
-        if known.spec != spec or known.sources != sources:
+        if known.parsed_spec.to_json() != spec or known.sources != sources:
             raise KeyTaken(
                 f"Key {request.key} belongs to {known.ref}, which has another project file or other sources.",
                 hint="Use a new key for a new run.",
@@ -78,7 +72,10 @@ def start_run(*, project: Project, request: RunRequest, by: Person, at: datetime
     _check_project(project, request)
     _check_sources(project, request.sources)
     ref = new_ref("run")
-    allocation, planned = _place(project, request, ref=ref)
+    choice = choose(project, request.spec, sources=request.sources, ref=ref, by=by, at=at)
+    allocation = Allocation.objects.select_for_update().get(pk=choice.allocation.pk)
+    need_gpu_s = sum(stage.job.num_gpus * stage.job.walltime_s for stage in choice.stages)
+    check_budget(allocation, need_gpu_s=need_gpu_s, what="The run")
     run = LineRun.objects.create(
         ref=ref,
         project=project,
@@ -86,14 +83,19 @@ def start_run(*, project: Project, request: RunRequest, by: Person, at: datetime
         key=request.key,
         spec=spec,
         sources=sources,
+        placement=choice.placement.model_dump(mode="json"),
         state=JobState.QUEUED,
         created_by=by,
         created_at=at,
     )
-    for position, stage in enumerate(planned):
+    for position, stage in enumerate(choice.stages):
         _create_job(run, position=position, planned=stage, by=by, at=at)
-    record(by, "compute.start_run", run, at=at, data={"project": project.ref, "key": request.key})
+    record(by, "compute.start_run", run, at=at, data=_told(project, choice, request.key))
     return run
+
+
+def _told(project: Project, choice: Choice, key: str) -> dict[str, object]:
+    return {"project": project.ref, "key": key, "place": choice.placement.place}
 
 
 def _check_project(project: Project, request: RunRequest) -> None:
@@ -131,42 +133,16 @@ def _check_sources(project: Project, sources: Sequence[RunSource]) -> None:
         )
 
 
-def _place(project: Project, request: RunRequest, *, ref: str) -> tuple[Allocation, tuple[PlannedStage, ...]]:
-    """The allocation with the most time left that covers the run, and the run planned on it."""
-    site = request.spec.compute.site
-    rows = (
-        Allocation.objects.of_project(project.organisation, project.name).filter(site__agents__isnull=False).distinct()
-    )
-    rows = rows.select_related("partition__site")
-    allocations = list(rows if site == "auto" else rows.filter(site__name=site))
-    if not allocations:
-        where = "a site with an agent" if site == "auto" else f"site {site}, or that site has no agent"
-        raise NoAllocation(
-            f"{project.name} has no time on {where}.", hint="Apply for time, or set compute.site to auto."
-        )
-    allocation = max(allocations, key=lambda row: row.free_gpu_s)
-    Allocation.objects.select_for_update().get(pk=allocation.pk)
-    planned = plan_run(
-        request.spec,
-        sources=[
-            SourceFile(path="", **source.model_dump(exclude={"role"}))
-            for source in request.sources
-            if source.role == "documents"
-        ],
-        run=ref,
-        site=allocation.site.spec,
-        partition=allocation.partition.spec,
-    )
-    need_gpu_s = sum(stage.job.num_gpus * stage.job.walltime_s for stage in planned)
-    check_budget(allocation, need_gpu_s=need_gpu_s, what="The run")
-    return allocation, planned
-
-
 def _create_job(run: LineRun, *, position: int, planned: PlannedStage, by: Person, at: datetime) -> None:
     job = Job.objects.create(
+        project=run.project,
+        allocation=run.allocation,
         run=run,
         position=position,
         stage=planned.stage,
+        name=planned.job.name,
+        created_by=by,
+        created_at=at,
         key=planned.job.key,
         state=JobState.BLOCKED,
         reason="Waits for the stage before." if position else "",
@@ -186,7 +162,7 @@ def cancel_run(*, run: LineRun, by: Person, at: datetime) -> LineRun:
     run = LineRun.objects.select_for_update().get(pk=run.pk)
     if run.state == JobState.CANCELLED:
         return run
-    jobs = list(run.jobs.order_by("position").select_related("run__allocation__site"))
+    jobs = list(run.jobs.order_by("position").select_related("run", "allocation__site"))
     if run.is_final or all(job.job_state in FINAL for job in jobs):
         raise RunEnded(f"{run.ref} has ended; nothing is left to cancel.", hint="Look at its release.")
     for job in jobs:

@@ -14,7 +14,6 @@ from fucina.hub.data.models import Blob
 from fucina.hub.data.storage import BadPath, ByteStream, blob_path, check_sha256, hub_folder, inside, receive
 from fucina.hub.network.models import Agent
 from fucina.hub.people.actions import record
-from fucina.line.spec import StageName
 
 LOG_CUT = b"\n[The log is cut here: the hub keeps 16 MiB of it.]\n"
 
@@ -109,8 +108,8 @@ def append_log(*, job: Job, offset: int, stream: ByteStream, num_bytes: int) -> 
 
 def source_file(job: Job, sha256: str) -> Path:
     """An input file of the job's run. Raises NotVisible for anything else."""
-    mine = job.stage == StageName.PREPARE and sha256 in {source["sha256"] for source in job.run.sources}
-    project = job.run.project
+    mine = sha256 in {source["sha256"] for source in job.sources}
+    project = job.project
     if (
         not mine
         or not Blob.objects.filter(organisation=project.organisation, project=project.name, sha256=sha256).exists()

@@ -6,7 +6,7 @@ from fucina.accounting.usage import UsageRecord
 from fucina.compute.spec import FINAL, JobReport, JobState, check_move
 from fucina.errors import ErrorBody
 from fucina.hub.accounting.actions import settle
-from fucina.hub.compute.models import EventKind, Job, JobEvent, LineRun
+from fucina.hub.compute.models import LIVE, EventKind, Job, JobEvent, LineRun
 from fucina.hub.people.actions import Actor
 
 
@@ -30,16 +30,20 @@ def close(
     job.num_attempts = report.num_attempts
     job.error_code = error.code[:100] if error else ""
     job.error_hint = error.hint if error else ""
-    job.save(update_fields=["started_at", "ended_at", "num_attempts", "error_code", "error_hint"])
+    job.exit_code = report.exit_code
+    job.native_id = (report.native_id or job.native_id)[:100]
+    job.save(
+        update_fields=["started_at", "ended_at", "num_attempts", "error_code", "error_hint", "exit_code", "native_id"]
+    )
     move(job, to=report.state, reason=report.reason, at=at)
     if used is not None:
-        settle(allocation=job.run.allocation, used=used, by=by, at=at)
+        settle(allocation=job.allocation, used=used, by=by, at=at)
 
 
 def cancel_unstarted(job: Job, *, reason: str, by: Actor, at: datetime) -> None:
     """End a job that no agent looks after; it used nothing."""
     used = UsageRecord(
-        site=job.run.allocation.site.name,
+        site=job.allocation.site.name,
         job_key=job.key,
         state=str(JobState.CANCELLED),
         ended_at=at,
@@ -52,14 +56,24 @@ def cancel_unstarted(job: Job, *, reason: str, by: Actor, at: datetime) -> None:
     close(job, report=report, error=None, used=used, by=by, at=at)
 
 
+def go_on_after(job: Job, *, by: Actor, at: datetime) -> None:
+    """Bring the run of a job up to date; a job of a person's own has none."""
+    if job.run is not None:
+        go_on(job.run, by=by, at=at)
+
+
 def go_on(run: LineRun, *, by: Actor, at: datetime) -> None:
     """Let the next job start, or cancel the rest when one did not succeed, and bring the run's own state up to date."""
-    jobs = list(run.jobs.order_by("position").select_related("run__allocation__site"))
+    jobs = list(run.jobs.order_by("position").select_related("allocation__site"))
     stopped_by = next((job for job in jobs if job.job_state in FINAL - {JobState.SUCCEEDED}), None)
     for job in jobs:
         waiting = job.job_state in {JobState.BLOCKED, JobState.QUEUED}
         if waiting and stopped_by is not None:
             cancel_unstarted(job, reason=f"Stage {stopped_by.stage} was {_past(stopped_by)}.", by=by, at=at)
+        elif stopped_by is not None and job.job_state in LIVE and job.cancel_asked_at is None:
+            # Handed out with the stage that did not succeed: its agent ends it.
+            job.cancel_asked_at = at
+            job.save(update_fields=["cancel_asked_at"])
         elif waiting and all(earlier.job_state is JobState.SUCCEEDED for earlier in jobs[: job.position]):
             move(job, to=JobState.QUEUED, reason="", at=at)
     _update_state(run, jobs, at=at)

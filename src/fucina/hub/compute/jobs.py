@@ -12,19 +12,25 @@ from fucina.client.wire import ClaimedJob, HeartbeatAnswer, RunSource
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import FINAL, JobReport, JobState
 from fucina.errors import BadInput
-from fucina.hub.compute.events import cancel_unstarted, close, go_on, move
+from fucina.hub.compute.accounts import account_name
+from fucina.hub.compute.events import cancel_unstarted, close, go_on_after, move
 from fucina.hub.compute.models import LIVE, EventKind, Job, JobEvent, LineRun
-from fucina.hub.network.actions import note_seen
-from fucina.hub.network.models import Agent
+from fucina.hub.network.actions import note_partitions, note_seen
+from fucina.hub.network.models import Agent, SiteAccount
+from fucina.hub.network.read import SILENCE
 from fucina.hub.people.actions import Rule, record
 from fucina.hub.people.visible import get_visible
 from fucina.line.spec import StageName
+from fucina.network.broker import longest_walltime_s
+from fucina.network.status import PartitionStatus
 
 GRACE = timedelta(seconds=60)
 """How long after a hand-over a heartbeat may still lack the job."""
 
-SILENCE = timedelta(minutes=10)
-"""After so long without a heartbeat nobody can say how an agent's jobs are."""
+WAITING = frozenset({JobState.BLOCKED, JobState.QUEUED})
+"""States in which no agent has a job."""
+
+_WITH = ("run", "project", "allocation__partition__site", "allocation__site")
 
 
 class BadReport(BadInput):
@@ -35,73 +41,132 @@ class BadReport(BadInput):
 
 def find_job(agent: Agent, ref: str) -> Job:
     """A job of this agent. Raises NotVisible."""
-    return get_visible(Job.objects.filter(agent=agent).select_related("run__project__organisation"), ref)
+    return get_visible(Job.objects.filter(agent=agent).select_related("run", "project__organisation"), ref)
 
 
 def _locked(agent: Agent, ref: str) -> Job:
     """The job as it stands once nobody else changes its run."""
-    run_id = find_job(agent, ref).run_id
-    LineRun.objects.select_for_update().get(pk=run_id)
-    return Job.objects.select_related("run__allocation__site").get(ref=ref)
+    lock_job(find_job(agent, ref))
+    return get_visible(Job.objects.filter(agent=agent).select_related("run", "allocation__site"), ref)
 
 
-def _claimable(agent: Agent) -> models.QuerySet[Job]:
-    rows = Job.objects.filter(state=JobState.QUEUED, run__allocation__site=agent.site)
-    return rows.order_by("run__created_at", "run_id", "position")
+def lock_job(job: Job) -> None:
+    """Wait until nobody else changes the job's run, or the job itself where it has none."""
+    if job.run_id is not None:
+        LineRun.objects.select_for_update().get(pk=job.run_id)
+    else:
+        Job.objects.select_for_update().get(pk=job.pk)
 
 
-def _handed_out(agent: Agent) -> models.QuerySet[Job]:
-    """Claimed by this agent, which never said that it started them."""
-    return Job.objects.filter(
-        agent=agent, state=JobState.CLAIMED, accepted_at__isnull=True, cancel_asked_at__isnull=True
-    ).order_by("claimed_at", "pk")
+def _claimable(agent: Agent, *, at: datetime) -> models.QuerySet[Job]:
+    """Queued jobs of the site that end before its next maintenance begins, oldest first.
+
+    At a personal site those of its owner, at a Slurm site those of people who have a user there.
+    """
+    site = agent.site
+    rows = Job.objects.filter(state=JobState.QUEUED, allocation__site=site)
+    if site.owner_id is not None:
+        rows = rows.filter(created_by=site.owner_id)
+    elif site.executor == "slurm":
+        rows = rows.filter(created_by__in=SiteAccount.objects.filter(site=site).values("person"))
+    longest_s = longest_walltime_s(site.spec.maintenance, at=at)
+    if math.isfinite(longest_s):
+        rows = rows.filter(walltime_s__lte=math.floor(longest_s))
+    return rows.order_by("created_at", "pk")
 
 
-def claim(*, agent: Agent, num_slots: int, num_gpus: int, at: datetime) -> tuple[ClaimedJob, ...]:
+def _handed_out(agent: Agent, *, recover: bool = False) -> models.QuerySet[Job]:
+    """Claimed by this agent, which never said that it started them; with `recover` all that it should have."""
+    rows = Job.objects.filter(agent=agent, state__in=LIVE)
+    if not recover:
+        rows = rows.filter(state=JobState.CLAIMED, accepted_at__isnull=True, cancel_asked_at__isnull=True)
+    return rows.order_by("claimed_at", "pk")
+
+
+def claim(
+    *, agent: Agent, num_slots: int, num_gpus: int, at: datetime, chains: bool = False, recover: bool = False
+) -> tuple[ClaimedJob, ...]:
     """Queued jobs of the agent's site that fit, oldest run first, after those that it claimed before and never started.
 
-    An agent that finds nothing costs two reads and no lock.
+    With `chains` the later stages of a run come with its first, and count as one. An agent that finds nothing costs
+    two reads and no lock.
     """
-    if not _handed_out(agent).exists() and (
-        num_slots == 0 or not _claimable(agent).filter(num_gpus__lte=num_gpus).exists()
+    if agent.site.draining:
+        num_slots = 0
+    if not _handed_out(agent, recover=recover).exists() and (
+        num_slots == 0 or not _claimable(agent, at=at).filter(num_gpus__lte=num_gpus).exists()
     ):
         return ()
     with transaction.atomic():
-        jobs = list(_handed_out(agent).select_related("run"))
+        jobs = list(_handed_out(agent, recover=recover).select_related(*_WITH))
         slots = num_slots - len(jobs)
         gpus = num_gpus - sum(job.num_gpus for job in jobs)
-        for candidate in _claimable(agent).filter(num_gpus__lte=max(gpus, 0))[: 2 * max(slots, 0)]:
+        for candidate in _claimable(agent, at=at).filter(num_gpus__lte=max(gpus, 0))[: 2 * max(slots, 0)]:
             if slots > 0 and candidate.num_gpus <= gpus and (job := _hand_out(candidate, agent=agent, at=at)):
                 slots -= 1
                 gpus -= job.num_gpus
                 jobs.append(job)
-    return tuple(_claimed(job) for job in jobs)
+                jobs += _followers(job, agent=agent, at=at) if chains else []
+    users = dict(SiteAccount.objects.filter(site=agent.site).values_list("person", "unix_user"))
+    return tuple(_claimed(job, user=users.get(job.created_by_id, "")) for job in jobs)
+
+
+def _followers(first: Job, *, agent: Agent, at: datetime) -> list[Job]:
+    """Hand the run's waiting stages to the agent that has just claimed the first. The run is locked."""
+    if first.run is None:
+        return []
+    waiting = first.run.jobs.filter(state=JobState.BLOCKED, position__gt=first.position).order_by("position")
+    jobs = list(waiting.select_related(*_WITH))
+    for job in jobs:
+        _give(job, agent=agent, reason="Waits for the stage before.", at=at)
+    return jobs
+
+
+def _give(job: Job, *, agent: Agent, reason: str, at: datetime) -> None:
+    job.agent = agent
+    job.claimed_at = at
+    job.save(update_fields=["agent", "claimed_at"])
+    move(job, to=JobState.CLAIMED, reason=reason, at=at)
+    record(agent, "compute.claim", job, at=at)
 
 
 def _hand_out(candidate: Job, *, agent: Agent, at: datetime) -> Job | None:
     """Give a queued job to the agent, unless another call was faster."""
-    run = LineRun.objects.select_for_update(skip_locked=True).filter(pk=candidate.run_id).first()
-    job = Job.objects.select_related("run").get(pk=candidate.pk)
-    if run is None or job.job_state is not JobState.QUEUED:
+    rows: models.QuerySet[LineRun] | models.QuerySet[Job] = (
+        LineRun.objects.filter(pk=candidate.run_id)
+        if candidate.run_id is not None
+        else Job.objects.filter(pk=candidate.pk)
+    )
+    locked = rows.select_for_update(skip_locked=True).first()
+    job = Job.objects.select_related(*_WITH).get(pk=candidate.pk)
+    if locked is None or job.job_state is not JobState.QUEUED or job.allocation.site_id != agent.site_id:
         return None
-    job.agent = agent
-    job.claimed_at = at
-    job.save(update_fields=["agent", "claimed_at"])
-    move(job, to=JobState.CLAIMED, reason="", at=at)
-    record(agent, "compute.claim", job, at=at)
-    go_on(run, by=agent, at=at)
+    _give(job, agent=agent, reason="", at=at)
+    go_on_after(job, by=agent, at=at)
     return job
 
 
-def _claimed(job: Job) -> ClaimedJob:
-    sources = job.run.sources if job.stage == StageName.PREPARE else []
+def _claimed(job: Job, *, user: str) -> ClaimedJob:
+    """The job as the agent gets it; a scheduler also hears where it runs, as whom, and who pays."""
+    site = job.allocation.site
+    spec = job.parsed_spec
+    if site.executor == "slurm":
+        spec = spec.model_copy(
+            update={
+                "partition": job.allocation.partition.name,
+                "account": account_name(job.allocation),
+                "user": "" if site.owner_id else user,
+            }
+        )
     return ClaimedJob(
         ref=job.ref,
-        run=job.run.ref,
-        stage=StageName(job.stage),
-        spec=job.parsed_spec,
+        run=job.run.ref if job.run else "",
+        project=job.project.ref,
+        generation=job.run.generation if job.run else 1,
+        stage=StageName(job.stage) if job.stage else None,
+        spec=spec,
         input=job.parsed_input,
-        sources=tuple(RunSource.model_validate(source) for source in sources),
+        sources=tuple(RunSource.model_validate(source) for source in job.sources),
     )
 
 
@@ -114,13 +179,16 @@ def mark_started(*, agent: Agent, ref: str, report: JobReport, at: datetime) -> 
     job.accepted_at = job.accepted_at or at
     job.started_at = report.started_at or job.started_at
     job.num_attempts = report.num_attempts
-    job.save(update_fields=["accepted_at", "started_at", "num_attempts"])
+    job.native_id = (report.native_id or job.native_id)[:100]
+    job.pending_reason = report.pending_reason[:200]
+    job.starts_at = report.starts_at
+    job.save(update_fields=["accepted_at", "started_at", "num_attempts", "native_id", "pending_reason", "starts_at"])
     waits = report.state in {JobState.BLOCKED, JobState.QUEUED, JobState.CLAIMED}
     to = JobState.CLAIMED if waits else JobState.UNKNOWN if report.state is JobState.UNKNOWN else JobState.RUNNING
     if not (waits and job.job_state is JobState.RUNNING):
         move(job, to=to, reason=report.reason, at=at)
     record(agent, "compute.start", job, at=at, data={"state": str(to)})
-    go_on(job.run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
     return job
 
 
@@ -190,18 +258,32 @@ def finish(
     close(job, report=report.model_copy(update={"reason": reason}), error=report.error, used=used, by=agent, at=at)
     data = {"state": str(report.state), "gpu_s": used.gpu_s if used else None}
     record(agent, "compute.finish", job, at=at, data=data)
-    go_on(job.run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
     return job
 
 
 @transaction.atomic
-def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime) -> HeartbeatAnswer:
-    """Compare what the agent looks after with what the hub believes.
+def heartbeat(
+    *,
+    agent: Agent,
+    version: str,
+    refs: Sequence[str],
+    at: datetime,
+    serial: int = 0,
+    partitions: Sequence[PartitionStatus] = (),
+) -> HeartbeatAnswer:
+    """Keep what the agent saw of its partitions, and compare what the agent looks after with what the hub believes.
 
     A job that the agent lost is handed out again under its old key; one that it lost and that should end is ended here.
+    One that the agent has and that the hub believes to be waiting, as after a restore from a backup, is the agent's.
     """
-    note_seen(agent=agent, version=version, at=at)
+    note_seen(agent=agent, version=version, serial=serial, at=at)
+    note_partitions(site=agent.site, statuses=partitions, at=at)
     looked_after = set(refs)
+    for job in Job.objects.filter(
+        ref__in=looked_after, agent__isnull=True, state__in=WAITING, allocation__site=agent.site
+    ):
+        _adopt(agent, job.ref, at=at)
     mine = list(Job.objects.filter(agent=agent, state__in=LIVE).order_by("pk"))
     for job in mine:
         if job.ref not in looked_after:
@@ -211,7 +293,22 @@ def heartbeat(*, agent: Agent, version: str, refs: Sequence[str], at: datetime) 
     return HeartbeatAnswer(
         cancel=tuple(job.ref for job in mine if job.cancel_asked_at is not None and job.ref in looked_after),
         forget=tuple(sorted(looked_after - {job.ref for job in mine})),
+        serial=agent.serial,
+        restored_at=agent.restored_at,
+        drain=agent.site.draining,
     )
+
+
+def _adopt(agent: Agent, ref: str, *, at: datetime) -> None:
+    lock_job(Job.objects.get(ref=ref))
+    job = Job.objects.select_related(*_WITH).get(ref=ref)
+    owner = agent.site.owner_id
+    if job.agent_id is not None or job.job_state not in WAITING or owner not in {None, job.created_by_id}:
+        return
+    job.accepted_at = at
+    job.save(update_fields=["accepted_at"])
+    _give(job, agent=agent, reason="", at=at)
+    go_on_after(job, by=agent, at=at)
 
 
 def _lost(agent: Agent, ref: str, *, at: datetime) -> None:
@@ -227,14 +324,14 @@ def _lost(agent: Agent, ref: str, *, at: datetime) -> None:
         job.save(update_fields=["accepted_at"])
         move(job, to=JobState.CLAIMED, reason="The agent lost it; it is handed out again.", at=at)
         record(agent, "compute.requeue", job, at=at)
-    go_on(job.run, by=agent, at=at)
+    go_on_after(job, by=agent, at=at)
 
 
 def _back(agent: Agent, ref: str, *, at: datetime) -> None:
     job = _locked(agent, ref)
     if job.job_state is JobState.UNKNOWN:
         move(job, to=JobState.RUNNING if job.accepted_at else JobState.CLAIMED, reason="", at=at)
-        go_on(job.run, by=agent, at=at)
+        go_on_after(job, by=agent, at=at)
 
 
 @transaction.atomic
@@ -254,6 +351,6 @@ def mark_silent(*, at: datetime) -> int:
             seen = f"{agent.last_seen_at:%Y-%m-%d %H:%M} UTC"
             move(locked, to=JobState.UNKNOWN, reason=f"The agent of {agent.site} was last heard at {seen}.", at=at)
             record(rule, "compute.mark_silent", locked, at=at)
-            go_on(locked.run, by=rule, at=at)
+            go_on_after(locked, by=rule, at=at)
             num_marked += 1
     return num_marked

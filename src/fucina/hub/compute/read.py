@@ -1,22 +1,24 @@
 """Wire types built from projects, runs and jobs."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 
-from fucina.accounting import usage
 from fucina.client.wire import JobInfo, LedgerLine, LogAnswer, ProgressAnswer, ProjectInfo, RunInfo
 from fucina.compute.record import ProgressLine, StageRecord
 from fucina.compute.spec import JobState
 from fucina.errors import ErrorBody
-from fucina.hub.accounting.models import LedgerEntry, UsageRecord, balance
+from fucina.hub.accounting.models import LedgerTotal, UsageRecord, balance_of
 from fucina.hub.accounting.read import ledger_lines
 from fucina.hub.compute.models import EventKind, Job, JobEvent, LineRun, LineRunQuerySet, Project
 from fucina.hub.data.storage import hub_folder
 from fucina.hub.people.models import Person
 from fucina.hub.people.visible import get_visible
 from fucina.line.spec import StageName
+from fucina.network.broker import Placement
 
 MAX_LOG_BYTES = 16 * 2**20
 """A job's log is kept up to here."""
@@ -29,21 +31,38 @@ PROGRESS_PIECE_LINES = 5_000
 
 def project_info(project: Project) -> ProjectInfo:
     """A project with its balance."""
-    sums = balance(LedgerEntry.objects.of_project(project.organisation, project.name))
-    return ProjectInfo(
-        ref=project.ref,
-        name=project.name,
-        organisation=project.organisation.name,
-        purpose=project.purpose,
-        num_runs=project.runs.count(),
-        **sums._asdict(),
+    return project_infos([project])[0]
+
+
+def project_infos(projects: Iterable[Project]) -> list[ProjectInfo]:
+    """Projects with their balances, in two queries."""
+    projects = list(projects)
+    num_runs = dict(LineRun.objects.filter(project__in=projects).values_list("project").annotate(n=Count("pk")))
+    sums: defaultdict[tuple[int, str], dict[str, int]] = defaultdict(dict)
+    rows = LedgerTotal.objects.filter(
+        allocation__grant__organisation__in={project.organisation_id for project in projects},
+        allocation__grant__project__in={project.name for project in projects},
     )
+    keys = ("allocation__grant__organisation", "allocation__grant__project", "kind")
+    for organisation, name, kind, total in rows.order_by().values_list(*keys).annotate(total=Sum("gpu_s")):
+        sums[organisation, name][kind] = total
+    return [
+        ProjectInfo(
+            ref=project.ref,
+            name=project.name,
+            organisation=project.organisation.name,
+            purpose=project.purpose,
+            num_runs=num_runs.get(project.pk, 0),
+            **balance_of(sums[project.organisation_id, project.name])._asdict(),
+        )
+        for project in projects
+    ]
 
 
 def projects(person: Person) -> list[ProjectInfo]:
     """Every project that this person may see, by organisation and name."""
     rows = Project.objects.visible_to(person).select_related("organisation").order_by("organisation__name", "name")
-    return [project_info(row) for row in rows]
+    return project_infos(rows)
 
 
 def find_project(ref: str, *, person: Person) -> Project:
@@ -63,8 +82,18 @@ def find_run(ref: str, *, person: Person) -> LineRun:
 
 def visible_runs(person: Person) -> LineRunQuerySet:
     """Rows that this person may see, newest first, with what `run_info` needs."""
-    rows = LineRun.objects.visible_to(person)
-    return rows.select_related("project__organisation", "allocation__site", "created_by").order_by("-created_at", "-pk")
+    return _with_names().filter(project__in=Project.objects.visible_to(person).values("pk"))
+
+
+def _with_names() -> LineRunQuerySet:
+    rows = LineRun.objects.select_related("project__organisation", "allocation__partition__site", "created_by")
+    rows = rows.defer("allocation__partition__status", "allocation__partition__site__wire")
+    return rows.order_by("-created_at", "-pk")
+
+
+def visible_run_keys(person: Person) -> QuerySet[LineRun, int]:
+    """Keys of runs that this person may see, newest first: found in an index, before anything wide is read."""
+    return LineRun.objects.visible_to(person).order_by("-created_at", "-pk").values_list("pk", flat=True)
 
 
 def find_job(run: LineRun, stage: StageName) -> Job:
@@ -74,12 +103,13 @@ def find_job(run: LineRun, stage: StageName) -> Job:
 
 def runs(person: Person, *, project: str = "", state: JobState | None = None, limit: int = 50) -> list[RunInfo]:
     """Runs that this person may see, newest first; `project` is a reference or a name."""
-    rows = visible_runs(person)
+    keys = visible_run_keys(person)
     if project:
-        rows = rows.filter(project__ref=project) | rows.filter(project__name=project)
+        keys = keys.filter(Q(project__ref=project) | Q(project__name=project))
     if state is not None:
-        rows = rows.filter(state=state.value)
-    return run_infos(list(rows[:limit]))
+        keys = keys.filter(state=state.value)
+    rows = _with_names().filter(pk__in=keys[:limit])
+    return run_infos(rows.defer("spec", "sources"))
 
 
 def run_info(run: LineRun) -> RunInfo:
@@ -90,17 +120,15 @@ def run_info(run: LineRun) -> RunInfo:
 def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     """Runs with their stages, in a fixed number of queries."""
     rows = list(rows)
-    jobs = list(Job.objects.filter(run__in=rows).order_by("run", "position"))
-    newest = _newest_progress(jobs)
-    used = {
-        row.job: usage.UsageRecord.model_validate(row.wire)
-        for row in UsageRecord.objects.filter(job__in=[job.key for job in jobs])
-    }
+    lines = JobEvent.objects.filter(job=OuterRef("pk"), kind=EventKind.PROGRESS).order_by("-number").values("line")
+    found = Job.objects.filter(run__in=rows).annotate(newest=Subquery(lines[:1])).order_by("run", "position")
+    jobs = list(found.values("run_id", "key", "newest", *_JOB_COLUMNS))
+    used = dict(UsageRecord.objects.newest().filter(job__in=[job["key"] for job in jobs]).values_list("job", "wire"))
     by_run: dict[int, list[JobInfo]] = {row.pk: [] for row in rows}
     problems = {row.pk: ErrorBody.model_validate(row.problem) for row in rows if row.problem}
     for job in jobs:
-        problem = problems.get(job.run_id) if job.stage == StageName.RELEASE else None
-        by_run[job.run_id].append(_job_info(job, used=used, newest=newest, problem=problem))
+        problem = problems.get(job["run_id"]) if job["stage"] == StageName.RELEASE else None
+        by_run[job["run_id"]].append(_job_info(job, used=used.get(job["key"]), problem=problem))
     return [
         RunInfo(
             ref=row.ref,
@@ -108,7 +136,10 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
             project_name=row.project.name,
             organisation=row.project.organisation.name,
             state=JobState(row.state),
-            site=row.allocation.site.name,
+            site=row.allocation.partition.site.name,
+            partition=row.allocation.partition.name,
+            generation=row.generation,
+            placement=Placement.model_validate(row.placement) if row.placement else None,
             created_at=row.created_at,
             ended_at=row.ended_at,
             created_by=row.created_by.username,
@@ -119,36 +150,31 @@ def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
     ]
 
 
-def _newest_progress(jobs: list[Job]) -> dict[int, ProgressLine]:
-    lines = JobEvent.objects.filter(job=OuterRef("pk"), kind=EventKind.PROGRESS).order_by("-number").values("line")
-    newest = Job.objects.filter(pk__in=[job.pk for job in jobs]).annotate(newest=Subquery(lines[:1]))
-    found = newest.values_list("pk", "newest")
-    return {pk: ProgressLine.model_validate(line) for pk, line in found if line is not None}
+_JOB_COLUMNS = (
+    "ref",
+    "stage",
+    "state",
+    "reason",
+    "error_code",
+    "error_hint",
+    "num_gpus",
+    "walltime_s",
+    "started_at",
+    "ended_at",
+    "exit_code",
+    "num_attempts",
+)
+"""Columns of a job that are fields of `JobInfo` under the same name; a list makes no rows of tables."""
 
 
-def _job_info(
-    job: Job, *, used: Mapping[str, usage.UsageRecord], newest: Mapping[int, ProgressLine], problem: ErrorBody | None
-) -> JobInfo:
-    record = used.get(job.key)
-    ran = record is not None and job.started_at is not None
-    return JobInfo(
-        ref=job.ref,
-        stage=StageName(job.stage),
-        state=job.job_state,
-        reason=problem.message if problem else job.reason,
-        error_code=problem.code if problem else job.error_code,
-        error_hint=problem.hint if problem else job.error_hint,
-        num_gpus=job.num_gpus,
-        walltime_s=job.walltime_s,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
-        wall_s=record.wall_s if record and ran else None,
-        cpu_s=record.cpu_s if record and ran else None,
-        gpu_s=record.gpu_s if record and ran else None,
-        max_rss_bytes=record.max_rss_bytes if record and ran else None,
-        num_attempts=job.num_attempts,
-        progress=newest.get(job.pk),
-    )
+def _job_info(job: Mapping[str, Any], *, used: Mapping[str, Any] | None, problem: ErrorBody | None) -> JobInfo:
+    """One stage; `used` is its usage record as it was kept, `newest` its newest progress line."""
+    fields = {name: job[name] for name in _JOB_COLUMNS} | {"progress": job["newest"]}
+    if used is not None and job["started_at"] is not None:
+        fields |= {name: used.get(name) for name in ("wall_s", "cpu_s", "gpu_s", "max_rss_bytes")}
+    if problem is not None:
+        fields |= {"reason": problem.message, "error_code": problem.code, "error_hint": problem.hint}
+    return JobInfo.model_validate(fields)
 
 
 def job_record(job: Job) -> StageRecord | None:

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from fucina.hub.network.models import Agent, Site
+from fucina.hub.network.models import Agent, Site, SiteAccount
 from fucina.hub.people.admin import ReadOnlyAdmin
 
 
@@ -10,7 +10,7 @@ from fucina.hub.people.admin import ReadOnlyAdmin
 class SiteAdmin(ReadOnlyAdmin):
     """Sites."""
 
-    list_display = ("name", "title", "executor", "registered_at")
+    list_display = ("name", "title", "executor", "owner", "draining", "registered_at")
 
 
 @admin.register(Agent)
@@ -18,3 +18,10 @@ class AgentAdmin(ReadOnlyAdmin):
     """Agents."""
 
     list_display = ("site", "version", "last_seen_at")
+
+
+@admin.register(SiteAccount)
+class SiteAccountAdmin(ReadOnlyAdmin):
+    """Whom people's jobs run as."""
+
+    list_display = ("site", "person", "unix_user", "set_at")

@@ -95,6 +95,7 @@ LEDGER_KINDS: dict[str, str | Promise] = {
     "use": _("Use"),
     "refund": _("Refund"),
     "expiry": _("Expiry"),
+    "correction": _("Correction"),
 }
 
 ROLES: dict[str, str | Promise] = {"owner": _("Owner"), "member": _("Member")}

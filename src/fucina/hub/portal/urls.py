@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from fucina.hub.portal.views import advice, applications, guide, home, projects, releases, runs, session
+from fucina.hub.portal.views import advice, applications, guide, home, projects, releases, runs, session, statements
 
 app_name = "portal"
 
@@ -16,6 +16,9 @@ urlpatterns = [
     path("language", session.choose_language, name="language"),
     path("projects", projects.index, name="projects"),
     path("projects/<str:ref>", projects.show, name="project"),
+    path("projects/<str:ref>/statement", statements.show, name="statement"),
+    path("projects/<str:ref>/statement.csv", statements.table, name="statement-csv"),
+    path("projects/<str:ref>/statement.pdf", statements.document, name="statement-pdf"),
     path("organisations/new", projects.register_organisation, name="organisation-new"),
     path("applications", applications.index, name="applications"),
     path("applications/new", applications.apply, name="application-new"),

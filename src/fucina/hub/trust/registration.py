@@ -77,7 +77,7 @@ def finish(
 ) -> Job:
     """End a job; the end of a good `release` also asks for its registration. Raises BadReport."""
     job = jobs.finish(agent=agent, ref=ref, report=report, used=used, stage_record=stage_record, at=at)
-    if _waits_for_registration(job.run, job):
+    if job.run is not None and _waits_for_registration(job.run, job):
         register_task.enqueue(job.run.ref)
     return job
 

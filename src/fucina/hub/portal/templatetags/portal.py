@@ -1,47 +1,109 @@
 """`{% state %}` and friends: one way each to show a state, a number, an instant and a bar."""
 
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
+from functools import cache, lru_cache, wraps
+from typing import TypeVar
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from fucina.hub.portal import figures
 from fucina.hub.portal.states import LEDGER_KINDS, ROLES, SHAPES, STAGES, UNITS, look
 
 register = template.Library()
 
-register.filter("figure", figures.figure)
+V = TypeVar("V", bound=Hashable)
+
+
+def by_language(words: Callable[[V], str]) -> Callable[[V], str]:
+    """The same words for the same value in one language, found once: tables repeat few numbers many times."""
+
+    @lru_cache(maxsize=8192)
+    def found(value: V, kind: type, language: str) -> str:
+        return words(value)
+
+    @wraps(words)
+    def inner(value: V) -> str:
+        return found(value, type(value), get_language() or "")
+
+    return inner
+
+
+register.filter("figure", by_language(figures.figure))
 register.filter("percent", figures.percent)
-register.filter("hours", figures.hours)
+register.filter("hours", by_language(figures.hours))
 register.filter("count", figures.short_count)
 register.filter("language_name", figures.language_name)
 register.filter("size", figures.size)
 register.filter("duration", figures.duration)
 
 
-@register.inclusion_tag("portal/parts/state.html")
-def state(value: str) -> dict[str, object]:
+_SHAPE = (
+    '<svg class="shape" viewBox="0 0 16 16" aria-hidden="true" focusable="false">'
+    '<path fill-rule="evenodd" d="{}"/></svg>'
+)
+
+
+@register.simple_tag
+def state(value: str) -> SafeString:
     """A state as word, shape and colour."""
+    return _state(str(value), get_language() or "")
+
+
+@cache
+def _state(value: str, language: str) -> SafeString:
     shown = look(value)
-    return {"word": shown.word, "path": SHAPES[shown.shape], "colour": shown.colour}
+    return format_html(
+        '<span class="state state-{}">{}{}</span>',
+        shown.colour,
+        format_html(_SHAPE, SHAPES[shown.shape]),
+        shown.word,
+    )
 
 
-@register.inclusion_tag("portal/parts/shape.html")
-def shape(value: str) -> dict[str, object]:
+@register.simple_tag
+def shape(value: str) -> SafeString:
     """The shape of a state alone, where its word stands beside it anyway."""
+    return _shape(str(value))
+
+
+@cache
+def _shape(value: str) -> SafeString:
     shown = look(value)
-    return {"path": SHAPES[shown.shape], "colour": shown.colour}
+    return format_html('<span class="state-{}">{}</span>', shown.colour, format_html(_SHAPE, SHAPES[shown.shape]))
 
 
-@register.inclusion_tag("portal/parts/instant.html")
-def instant(at: datetime | None) -> dict[str, object]:
+@register.simple_tag
+def stage_dots(stages: tuple[tuple[str, str], ...]) -> SafeString:
+    """Stages as a row of shapes; what they mean is said where shapes are not seen."""
+    return _dots(stages, get_language() or "")
+
+
+@lru_cache(maxsize=1024)
+def _dots(stages: tuple[tuple[str, str], ...], language: str) -> SafeString:
+    told = '<li>{}<span class="visually-hidden">{}: {}</span></li>'
+    dots = format_html_join("", told, ((_shape(value), stage_name(stage), look(value).word) for stage, value in stages))
+    return format_html('<ol class="dots">{}</ol>', dots)
+
+
+@register.simple_tag
+def instant(at: datetime | None) -> str:
     """An instant in UTC; the browser adds local time beside it."""
     if at is None:
-        return {"attribute": "", "text": figures.DASH}
-    utc = at.astimezone(UTC)
-    return {"attribute": figures.instant(utc), "text": f"{date_format(utc, 'j M Y, H:i')} UTC"}
+        return figures.DASH
+    return _instant(at.astimezone(UTC), get_language() or "")
+
+
+@lru_cache(maxsize=8192)
+def _instant(utc: datetime, language: str) -> SafeString:
+    text = date_format(utc, "j M Y, H:i")
+    return format_html('<time class="instant" datetime="{}">{} UTC</time>', figures.instant(utc), text)
 
 
 @register.simple_tag
@@ -90,6 +152,7 @@ def role(name: str) -> str | Promise:
 
 
 @register.filter
+@by_language
 def signed_hours(gpu_s: int) -> str:
     """GPU-hours with their sign."""
     text = figures.hours(abs(gpu_s))
@@ -97,6 +160,7 @@ def signed_hours(gpu_s: int) -> str:
 
 
 @register.filter
+@by_language
 def signed(value: int) -> str:
     """A whole number with its sign."""
     text = figures.figure(abs(value))

@@ -126,7 +126,8 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
 def apply(request: SignedIn) -> HttpResponse:
     """Ask for computing time."""
     organisations = list(_own_organisations(request.user).values_list("ref", "name"))
-    modes = [(mode.id, _mode_choice(mode)) for mode in shipped_modes().on(timezone.now().date()).values()]
+    known = shipped_modes().on(timezone.now().date()).values()
+    modes = [(mode.id, _mode_choice(mode)) for mode in known if mode.decision != "brought"]
     form = ApplicationForm(
         request.POST if request.method == "POST" else None,
         organisations=organisations,

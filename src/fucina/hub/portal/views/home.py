@@ -8,9 +8,9 @@ from django.views.decorators.http import require_safe
 
 from fucina.client.wire import ProjectInfo
 from fucina.hub.access.models import Application, ApplicationState
-from fucina.hub.compute.models import LineRun
+from fucina.hub.compute.read import project_infos, visible_run_keys
 from fucina.hub.portal.door import SignedIn, page, signed_in
-from fucina.hub.portal.rows import project_infos, project_rows, run_rows
+from fucina.hub.portal.rows import RunRow, project_rows, run_rows
 
 NEWEST = 5
 
@@ -19,8 +19,8 @@ NEWEST = 5
 class HomePage:
     """What is going on for this person."""
 
-    projects: tuple[ProjectInfo, ...]
-    runs: Sequence[LineRun]
+    projects: Sequence[ProjectInfo]
+    runs: Sequence[RunRow]
     has_organisation: bool
     num_own_waiting: int
     num_waiting: int
@@ -39,7 +39,7 @@ def show(request: SignedIn) -> HttpResponse:
         "portal/home.html",
         HomePage(
             projects=project_infos(project_rows(person)[:NEWEST]),
-            runs=list(run_rows(person)[:NEWEST]),
+            runs=run_rows(visible_run_keys(person)[:NEWEST]),
             has_organisation=person.memberships.exists(),
             num_own_waiting=own.count(),
             num_waiting=waiting.count() if person.is_staff else 0,

@@ -12,13 +12,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from fucina.client.wire import LedgerLine, ProjectInfo
 from fucina.errors import FactoryError
-from fucina.hub.compute.models import LineRun
-from fucina.hub.compute.read import find_project, ledger, project_info
+from fucina.hub.accounting.read import NewestFirst
+from fucina.hub.compute.read import find_project, project_info, project_infos, visible_run_keys
 from fucina.hub.people.actions import create_organisation
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.forms import OrganisationForm
 from fucina.hub.portal.paging import Turn, turn_to
-from fucina.hub.portal.rows import project_infos, project_rows, run_rows
+from fucina.hub.portal.rows import RunRow, project_rows, run_rows
 
 NEWEST_RUNS = 20
 
@@ -27,7 +27,7 @@ NEWEST_RUNS = 20
 class ProjectsPage:
     """A page of projects."""
 
-    projects: tuple[ProjectInfo, ...]
+    projects: Sequence[ProjectInfo]
     turn: Turn
 
 
@@ -36,7 +36,7 @@ class ProjectPage:
     """A project with its newest runs and a page of its ledger, newest first."""
 
     project: ProjectInfo
-    runs: Sequence[LineRun]
+    runs: Sequence[RunRow]
     ledger: Sequence[LedgerLine]
     turn: Turn
 
@@ -64,10 +64,11 @@ def index(request: SignedIn) -> HttpResponse:
 def show(request: SignedIn, ref: str) -> HttpResponse:
     """One project."""
     project = find_project(ref, person=request.user)
-    lines, turn = turn_to(request, ledger(project)[::-1])
+    info = project_info(project)
+    lines, turn = turn_to(request, NewestFirst(project.organisation, project.name, balance_gpu_s=info.free_gpu_s))
     context = ProjectPage(
-        project=project_info(project),
-        runs=list(run_rows(request.user).filter(project=project)[:NEWEST_RUNS]),
+        project=info,
+        runs=run_rows(visible_run_keys(request.user).filter(project=project)[:NEWEST_RUNS]),
         ledger=lines,
         turn=turn,
     )

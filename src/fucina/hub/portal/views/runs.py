@@ -14,13 +14,13 @@ from fucina.accounting.usage import used_gpu_s
 from fucina.client.wire import JobInfo, RunInfo
 from fucina.compute.spec import FINAL, JobState
 from fucina.hub.compute.actions import cancel_run
-from fucina.hub.compute.models import Job, LineRun
-from fucina.hub.compute.read import find_run, log_tail, run_info
+from fucina.hub.compute.models import Job
+from fucina.hub.compute.read import find_run, log_tail, run_info, visible_run_keys
 from fucina.hub.portal.charts import Chart
 from fucina.hub.portal.curves import progress_lines, training_charts
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.paging import Turn, turn_to
-from fucina.hub.portal.rows import run_rows
+from fucina.hub.portal.rows import RunRow, run_rows
 from fucina.hub.portal.states import STAGES, look
 from fucina.line.spec import StageName
 
@@ -34,7 +34,7 @@ ACTIVE = frozenset({JobState.CLAIMED, JobState.RUNNING, JobState.UNKNOWN})
 class RunsPage:
     """A page of runs."""
 
-    runs: Sequence[LineRun]
+    runs: Sequence[RunRow]
     turn: Turn
 
 
@@ -85,8 +85,8 @@ class CancelPage:
 @signed_in
 def index(request: SignedIn) -> HttpResponse:
     """Every run, newest first."""
-    rows, turn = turn_to(request, run_rows(request.user))
-    return page(request, "portal/runs.html", RunsPage(runs=rows, turn=turn), place="runs")
+    keys, turn = turn_to(request, visible_run_keys(request.user))
+    return page(request, "portal/runs.html", RunsPage(runs=run_rows(keys), turn=turn), place="runs")
 
 
 @require_safe

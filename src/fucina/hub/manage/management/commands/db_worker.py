@@ -8,6 +8,8 @@ from typing import Any
 from django.db import DatabaseError, close_old_connections
 from django_tasks_db.management.commands import db_worker
 
+from fucina.hub.compute.failover import move_stranded_runs
+from fucina.hub.compute.grants import close_ended_grants
 from fucina.hub.compute.jobs import mark_silent
 from fucina.hub.trust.registration import resume_registrations
 
@@ -21,7 +23,7 @@ class Command(db_worker.Command):
     """The worker of the tasks library, which first takes up what a killed worker left undone."""
 
     def handle(self, **options: Any) -> None:
-        """Resume, then work; beside it, jobs of agents that fell silent are called unknown."""
+        """Resume, then work; beside it, jobs of silent agents become unknown and runs that wait there are moved."""
         resume_registrations()
         over = threading.Event()
         watch = threading.Thread(target=watch_agents, args=(over,), daemon=True)
@@ -34,10 +36,12 @@ class Command(db_worker.Command):
 
 
 def watch_agents(over: threading.Event) -> None:
-    """Look for silent agents until it is over; a database that does not answer is tried again."""
+    """Look for silent agents and ended grants until it is over; a database that does not answer is tried again."""
     while not over.wait(LOOK_S):
         try:
             mark_silent(at=datetime.now(UTC))
+            move_stranded_runs(at=datetime.now(UTC))
+            close_ended_grants(at=datetime.now(UTC))
         except DatabaseError:
             logger.exception("could not look for silent agents")
         finally:

@@ -1,0 +1,119 @@
+"""What queue and accounting mean together, in the cases that are hard to bring about."""
+
+from pathlib import Path
+
+import pytest
+
+from fucina.compute.slurm.executor import SKEW_S, _is_of
+from fucina.compute.slurm.intents import Intent, Intents
+from fucina.compute.slurm.reports import ended_report, live_report, num_tasks
+from fucina.compute.slurm.sacct import AccountingRow
+from fucina.compute.slurm.squeue import QueueRow
+from fucina.compute.spec import JobSpec, JobState
+
+NOW = 1_795_000_000
+
+
+def spec(**changes: object) -> JobSpec:
+    return JobSpec(**({"key": "k", "name": "n", "command": ("true",), "walltime_s": 60} | changes))
+
+
+def ran(state: str, begin: int, lasted: int, *, job_id: int = 7, exit_cell: str = "0:0", **changes: object):
+    times = {"submit_at": NOW, "start_at": NOW + begin, "end_at": NOW + begin + lasted, "elapsed_s": lasted}
+    return AccountingRow(**({"job_id": job_id, "base_id": 7, "state": state, "exit_cell": exit_cell} | times | changes))
+
+
+def queued(state: str, **changes: object) -> QueueRow:
+    return QueueRow(**({"job_id": 7, "base_id": 7, "state": state, "submit_at": NOW, "start_at": NOW} | changes))
+
+
+def test_attempts_and_times_add_up_over_requeues():
+    rows = [
+        ran("NODE_FAIL", 0, 100),
+        ran("PREEMPTED", 200, 50, submit_at=NOW + 150),
+        ran("COMPLETED", 400, 25, submit_at=NOW + 300),
+        ran("CANCELLED", 0, 100, step="batch", cpu_s=90.0, max_rss_bytes=5),
+        ran("COMPLETED", 400, 25, step="batch", cpu_s=20.0, max_rss_bytes=9),
+    ]
+    report = ended_report(spec(), rows, alone=False)
+    assert (report.state, report.num_attempts, report.wall_s) == (JobState.SUCCEEDED, 3, 175.0)
+    assert (report.cpu_s, report.max_rss_bytes) == (110.0, 9)
+    assert (report.started_at.timestamp(), report.ended_at.timestamp()) == (NOW, NOW + 425)
+
+
+@pytest.mark.parametrize("state", ["NODE_FAIL", "PREEMPTED", "BOOT_FAIL", "FAILED"])
+def test_an_end_that_may_be_no_end_is_not_believed_while_the_queue_is_silent(state):
+    rows = [ran(state, 0, 100, exit_cell="1:0")]
+    assert ended_report(spec(), rows, alone=True) is None
+    assert ended_report(spec(requeue=False), rows, alone=True).state is JobState.FAILED
+    assert ended_report(spec(), rows, alone=False).state is JobState.FAILED
+
+
+def test_a_run_that_was_put_back_is_no_end():
+    assert ended_report(spec(), [ran("REQUEUED", 0, 10)], alone=False) is None
+    assert ended_report(spec(), [], alone=False) is None
+
+
+def test_an_array_has_ended_when_each_task_has():
+    rows = [ran("COMPLETED", 0, 10, job_id=7 + task, tasks=(task,)) for task in range(3)]
+    array = spec(array="0-3")
+    assert num_tasks(array) == 4
+    assert ended_report(array, rows, alone=False) is None
+    folded = [*rows, ran("CANCELLED", 0, 0, tasks=(3,))]
+    assert ended_report(array, folded, alone=False).state is JobState.CANCELLED
+    assert ended_report(array, [ran("COMPLETED", 0, 1)], alone=False) is None
+
+
+def test_a_job_cancelled_before_it_started_was_never_attempted():
+    for row in (ran("CANCELLED by 1001", 5, 0), ran("CANCELLED", 0, 0, start_at=None)):
+        report = ended_report(spec(), [row], alone=False)
+        assert (report.state, report.num_attempts, report.wall_s) == (JobState.CANCELLED, 0, 0.0)
+
+
+def test_a_state_that_nobody_knows_is_unknown():
+    report = live_report("k", [queued("QUANTUM")], now=NOW)
+    assert report.state is JobState.UNKNOWN
+    assert "QUANTUM" in report.reason
+    assert ended_report(spec(), [ran("QUANTUM", 0, 1)], alone=False) is None
+
+
+def test_one_running_task_makes_the_array_run():
+    rows = [
+        queued("PENDING", start_at=None, reason="JobArrayTaskLimit"),
+        queued("RUNNING", job_id=8),
+        queued("COMPLETED"),
+    ]
+    report = live_report("k", rows, now=NOW + 30)
+    assert (report.state, report.wall_s, report.native_id) == (JobState.RUNNING, 30.0, "7")
+
+
+def test_a_job_back_in_the_queue_has_been_attempted():
+    rows = [queued("PENDING", num_restarts=2, reason="BeginTime")]
+    assert live_report("k", rows, now=NOW).num_attempts == 2
+    assert live_report("k", [queued("RUNNING", num_restarts=2)], now=NOW).num_attempts == 3
+
+
+def intent(tmp_path: Path, **changes: object) -> Intent:
+    intents = Intents(tmp_path / "slurm.db")
+    intents.write_down(spec(), log="/x", at=NOW)
+    intents.mark_submitted("k", job_id=7, **changes)
+    found = intents.get("k")
+    intents.close()
+    return found
+
+
+def test_rows_of_another_job_with_our_id_are_not_ours(tmp_path):
+    ours = intent(tmp_path, submit_at=NOW)
+    assert _is_of(ran("COMPLETED", 0, 1, comment="fucina:k"), ours)
+    assert _is_of(ran("COMPLETED", 0, 1, comment="fucina:k", submit_at=NOW + 500), ours)
+    assert _is_of(ran("COMPLETED", 0, 1), ours)
+    assert not _is_of(ran("COMPLETED", 0, 1, comment="fucina:other"), ours)
+    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW + 500), ours)
+    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400), ours)
+    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400, step="batch"), ours)
+
+
+def test_before_its_submit_time_is_known_clocks_may_differ_a_little(tmp_path):
+    ours = intent(tmp_path)
+    assert _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 5), ours)
+    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - SKEW_S - 1), ours)
