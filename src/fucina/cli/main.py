@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fucina.cli import (
+    advise_commands,
     data_commands,
     environment_commands,
     jobs_commands,
@@ -33,6 +34,7 @@ app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
 app.add_typer(plan_sim_commands.app, name="plan")
+app.command(name="advise")(advise_commands.advise)
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run or a job; `last` is your newest run.")]
 

@@ -1,18 +1,32 @@
 """`fucina plan ...`: what a training run will take, where, and how sure we are."""
 
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
+from fucina.errors import Unavailable
 
 if TYPE_CHECKING:
     from fucina.planning.ask import LayoutAnswer, ServingAnswer, TrainingAnswer, TrainingQuestion
     from fucina.planning.score import Scored
 
 app = typer.Typer(help="What a run, a site or a network will take, before anybody pays.", no_args_is_help=True)
+
+
+class PlannerMissing(Unavailable):
+    """The libraries of the planner are not installed here."""
+
+    code = "planner_missing"
+
+
+def need_planner() -> None:
+    """Raises PlannerMissing where NumPy is not installed."""
+    if find_spec("numpy") is None:
+        raise PlannerMissing("Planning needs NumPy, which is not installed.", hint="pip install 'fucina[plan]'")
 
 
 class RecipeName(StrEnum):
@@ -57,7 +71,9 @@ def train(
     system: Annotated[str, typer.Option(help="A system such as leonardo-booster, or an accelerator.")],
     form: FormatOption = Format.TEXT,
     recipe: Annotated[RecipeName, typer.Option(help="What is done with the model.")] = RecipeName.PRETRAIN,
-    devices: Annotated[int | None, typer.Option("--gpus", help="Devices; left out, the fewest within --days.")] = None,
+    devices: Annotated[
+        int | None, typer.Option("--gpus", help="Devices; left out, the cheapest within --days.")
+    ] = None,
     days: Annotated[float, typer.Option(min=0.01, help="When it should be done.")] = 30.0,
     sequence: Annotated[int | None, typer.Option(min=1, help="Tokens of a sequence.")] = None,
     batch: Annotated[str, typer.Option(help="Tokens of a step, such as 4M.")] = "",
@@ -78,21 +94,40 @@ def train(
     application: Annotated[bool, typer.Option("--application", help="Print the technical part as Markdown.")] = False,
 ) -> None:
     """Say what a training run takes: layouts, days, GPU-hours, energy, and how sure that is."""
-    from fucina.planning.ask import Recipe, TrainingQuestion
-    from fucina.planning.rates import Precision, Stack
-    from fucina.planning.reliability import Resilience
     from fucina.units import parse_count
 
     with speaking(form):
+        need_planner()
         given = {"failures_per_1000_node_days": failures, "restart_s": restart, "checkpoint_stall_s": stall}
-        question = TrainingQuestion(
-            model=model, num_tokens=parse_count(tokens), system=system, recipe=Recipe(recipe), num_devices=devices,
-            days=days, sequence=sequence, batch_tokens=parse_count(batch) or None if batch else None,
-            precision=Precision(precision), stack=Stack(stack), fsdp_only=launch is not None, g_per_kwh=carbon,
-            eur_per_gpu_hour=price, eur_per_kwh=price_kwh,
-            resilience=Resilience(**{name: value for name, value in given.items() if value is not None}),
+        question = _question(
+            {
+                "model": model, "num_tokens": parse_count(tokens), "system": system, "recipe": str(recipe),
+                "num_devices": devices, "days": days, "sequence": sequence,
+                "batch_tokens": parse_count(batch) if batch else None, "precision": str(precision), "stack": str(stack),
+                "fsdp_only": launch is not None, "g_per_kwh": carbon, "eur_per_gpu_hour": price,
+                "eur_per_kwh": price_kwh,
+                "resilience": {name: value for name, value in given.items() if value is not None},
+            }
         )  # fmt: skip
         _serve(question, form) if recipe is RecipeName.INFERENCE else _train(question, form, launch, application)
+
+
+def _question(fields: dict[str, object]) -> "TrainingQuestion":
+    """The question, checked.
+
+    Raises BadInput.
+    """
+    from pydantic import ValidationError
+
+    from fucina.errors import BadInput
+    from fucina.planning.ask import TrainingQuestion
+
+    try:
+        return TrainingQuestion.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{name}: {first['msg']}.", hint="`fucina plan train --help` says what fits.") from error
 
 
 def _serve(question: "TrainingQuestion", form: Format) -> None:
@@ -216,10 +251,11 @@ def score(
     ] = False,
 ) -> None:
     """Predict every run of a file without its measured fields, and say by how much that was wrong."""
-    from fucina.planning.runs import read_runs
-    from fucina.planning.score import score as score_runs
-
     with speaking(form):
+        need_planner()
+        from fucina.planning.runs import read_runs
+        from fucina.planning.score import score as score_runs
+
         found, skipped = read_runs(runs)
         scored = score_runs(found, skipped, held_out=held_out)
         if not show(scored, form):

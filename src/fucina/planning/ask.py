@@ -22,7 +22,7 @@ class Recipe(StrEnum):
 class TrainingQuestion(BaseModel):
     """What a training run shall do, and where."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     model: str
     """A model's name, or the path of a Hugging Face `config.json`."""
@@ -32,11 +32,11 @@ class TrainingQuestion(BaseModel):
     """A system's name, or an accelerator's."""
     recipe: Recipe = Recipe.PRETRAIN
     num_devices: int | None = None
-    """None takes the fewest that end within `days`."""
+    """None takes what needs the fewest GPU-hours of those that end within `days`."""
     days: float = Field(default=30.0, gt=0)
     sequence: int | None = Field(default=None, ge=1)
     """None takes the model's longest, at most 8,192."""
-    batch_tokens: int | None = Field(default=None, ge=1)
+    batch_tokens: int | None = Field(default=None, ge=0)
     """Tokens a step; None takes what published runs of that size took."""
     precision: Precision = Precision.BF16
     stack: Stack = Stack.FUSED

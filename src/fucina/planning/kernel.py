@@ -76,6 +76,8 @@ class Rates(NamedTuple):
     """Host time per layer and micro-batch, whatever its size."""
     launch_experts_s: float
     """Host time per expert that a device holds."""
+    route_s: float
+    """To deal tokens to experts, per token and expert that a device holds."""
     experts: float
     """Rate of products grouped by expert, over that of whole ones."""
     up: float
@@ -175,7 +177,7 @@ def layer_cost(
         rate = rates.matrix * rates.experts * rows / (rows + rates.half_rows) * wide / (wide + rates.half_width)
         forward += 2.0 * tokens * shape.top_k * shape.expert / tp / rate
         routed_bytes = 2.0 * tokens / tp * shape.top_k * (2.0 * shape.hidden + 3.0 * shape.expert_width)
-        launch += rates.launch_experts_s * shape.routed / ep * tokens / 4096.0
+        launch += (rates.launch_experts_s + rates.route_s * tokens) * shape.routed / ep
         exchange = between_experts(shape, rates, tokens / tp, tp, ep) * passes
     uneven = 1.0 + rates.cp_uneven * (1.0 - 1.0 / cp)
     scores = 2.0 * tokens * work.attended * uneven * (shape.qk + shape.value) / tp / rates.attention

@@ -78,6 +78,8 @@ class Constants(BaseModel):
     """Host time per layer and micro-batch, microseconds."""
     launch_experts_us: float = 200.0
     """Host time per layer, micro-batch and expert on a device, microseconds."""
+    route_ns: float = 50.0
+    """To deal tokens to experts, per layer, token and expert on a device, nanoseconds."""
     experts: float = 0.7
     """Rate of products grouped by expert, over that of whole ones."""
     plain_attention: float = 0.7
@@ -170,7 +172,8 @@ def rates(
         passes=constants.passes_fused if joined else
         constants.passes_compiled if stack is Stack.COMPILED else constants.passes_eager,
         permute=constants.permute, launch_s=constants.launch_us * 1e-6,
-        launch_experts_s=constants.launch_experts_us * 1e-6, experts=constants.experts,
+        launch_experts_s=constants.launch_experts_us * 1e-6, route_s=constants.route_ns * 1e-9,
+        experts=constants.experts,
         up=max(accelerator.scale_up * 1e9, out) * constants.up, domain=float(accelerator.scale_up_domain or 1),
         out=out * constants.out, congestion=constants.congestion, nics=0.0 if legacy else 1.0,
         tp_exposed=1.0 if legacy else constants.tp_exposed * hides, cp_exposed=constants.cp_exposed * hides,

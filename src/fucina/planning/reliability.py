@@ -43,7 +43,7 @@ DEFAULT_RATE = "llama-3"
 class Resilience(BaseModel):
     """How a job is saved and brought back."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     failures_per_1000_node_days: float = Field(default=RATES[DEFAULT_RATE].per_1000_node_days, ge=0)
     """Interruptions of the job, whatever their cause, per 1,000 nodes and day."""

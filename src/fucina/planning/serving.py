@@ -9,8 +9,6 @@ from fucina.planning.machines import carbon_g_per_kwh
 from fucina.planning.rates import Precision
 from fucina.planning.training import FitsNowhere, Task, look_up
 
-RESERVE = 0.9
-"""Share of the memory for weights, keys and values."""
 LARGEST_BATCH = 512
 
 
@@ -23,7 +21,7 @@ def plan_serving(question: TrainingQuestion) -> ServingAnswer:
     bytes_each = 1.0 if question.precision in (Precision.FP8, Precision.FP4) else 2.0
     weights = task.model.num_parameters * bytes_each
     cache = 2.0 * task.model.num_layers * task.model.kv_width * task.sequence
-    room = task.rates.capacity * RESERVE
+    room = task.rates.capacity
     devices = question.num_devices or _fewest(task, weights + cache, room)
     batch = min(LARGEST_BATCH, int((devices * room - weights) // cache))
     if batch < 1:

@@ -5,12 +5,13 @@ from datetime import date
 import pytest
 from pydantic import ValidationError
 
+from fucina.access.modes import Bounds, ModesFile, UnknownMode, shipped_modes
 from fucina.client.wire import ApplicationRequest, DecisionRequest
 from fucina.errors import NotVisible, WrongState
 from fucina.hub.access.actions import AlreadyOpen, NotAMember, NotAnOfficer, OwnOrganisation, withdraw_application
 from fucina.hub.access.models import AlreadyDecided, Application, Decision, Grant
 from fucina.hub.access.read import application_info, applications
-from fucina.hub.access.rules import ModesFile, UnknownMode, check_eligibility, shipped_modes
+from fucina.hub.access.rules import check_eligibility
 from fucina.hub.accounting.models import Allocation
 from fucina.hub.compute import projects
 from fucina.hub.compute.models import Project
@@ -129,8 +130,8 @@ def test_applications_are_seen_by_members_and_officers(waiting, ada, bruno, dag)
 
 
 def test_an_unknown_mode_is_refused(ada, officine, chiara):
-    with pytest.raises(UnknownMode, match="fast-lane") as caught:
-        projects.apply(request=application_request(access_mode="fast-lane"), by=ada, at=NOON)
+    with pytest.raises(UnknownMode, match="slow-lane") as caught:
+        projects.apply(request=application_request(access_mode="slow-lane"), by=ada, at=NOON)
     assert "local" in caught.value.hint
 
 
@@ -145,7 +146,7 @@ def test_a_mode_holds_from_its_day():
     assert "local" not in modes.on(date(2026, 11, 19))
     with pytest.raises(UnknownMode):
         modes.mode("local", day=date(2026, 11, 19))
-    later = modes.modes[0].model_copy(update={"valid_from": date(2027, 1, 1), "max_gpu_hours": 5})
+    later = modes.modes[0].model_copy(update={"valid_from": date(2027, 1, 1), "bounds": Bounds(at_most=5)})
     both = ModesFile(sources=modes.sources, countries=modes.countries, modes=(later, *modes.modes))
     assert both.mode("local", day=date(2026, 12, 31)).max_gpu_hours == 1000
     assert both.mode("local", day=date(2027, 1, 1)).max_gpu_hours == 5
@@ -158,7 +159,7 @@ def test_every_source_that_a_mode_names_is_listed():
     assert len(modes.countries["eu"].codes) == len(set(modes.countries["eu"].codes)) == 27
 
 
-@pytest.mark.parametrize(("country", "passed"), [("IT", True), ("CH", False), ("", False)])
+@pytest.mark.parametrize(("country", "passed"), [("IT", True), ("CH", True), ("KZ", False), ("", False)])
 def test_where_an_organisation_is_established_is_checked(country, passed):
     modes = shipped_modes()
     mode = modes.mode("playground", day=date(2026, 11, 20))

@@ -131,12 +131,12 @@ def test_an_account_has_a_form_and_one_owner(allocation):
     assert made.slurm_account == "projx"
 
 
-def end_grant(at_end):
+def end_grant(on_overrun):
     """The grant ended a moment ago."""
     grant = Grant.objects.get()
     Grant.objects.filter(pk=grant.pk).update(ends_at=NOON - timedelta(seconds=1))
     mode = AccessMode.objects.get()
-    mode.wire = mode.wire | {"at_end": at_end}
+    mode.wire = mode.wire | {"on_overrun": on_overrun}
     mode.save()
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from fucina.access.intake import Goal, Intake, Who
 from fucina.client.wire import (
     BlobQuery,
     ClaimRequest,
@@ -118,6 +119,9 @@ AGENT_LIST: dict[str, Any] = {"door": "agent", "dag": 200}
 ROUTES: dict[str, Route] = {
     "GET /health": Route(door="open", dag=200),
     "GET /factory-key": Route(door="open", dag=200),
+    "POST /advice": Route(
+        door="open", dag=200, call=lambda world: as_json(Intake(who=Who.COMPANY, country="IT", goal=Goal.LEARN))
+    ),
     "GET /me": Route(dag=200),
     "GET /organisations": Route(dag=200),
     "POST /organisations": Route(dag=200, call=lambda world: as_json(OrganisationRequest(name="Nuova Officina"))),

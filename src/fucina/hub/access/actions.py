@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
+from fucina.access.modes import Mode, ModesFile
 from fucina.errors import BadInput, NotAllowed, NotVisible, WrongState
 from fucina.hub.access.models import (
     AccessMode,
@@ -18,7 +19,7 @@ from fucina.hub.access.models import (
     Grant,
     check_move,
 )
-from fucina.hub.access.rules import Mode, ModesFile, check_eligibility
+from fucina.hub.access.rules import check_eligibility
 from fucina.hub.people.actions import Rule, record
 from fucina.hub.people.models import Organisation, Person
 from fucina.units import gpu_hours, gpu_seconds

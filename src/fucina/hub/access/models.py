@@ -53,7 +53,7 @@ class AccessMode(models.Model):
     """The mode's id in the file of modes."""
     valid_from = models.DateField()
     wire = models.JSONField()
-    """`fucina.hub.access.rules.Mode`."""
+    """`fucina.access.modes.Mode`."""
 
     class Meta:
         verbose_name = _("access mode")

@@ -7,6 +7,7 @@ from fucina.hub.api import (
     access,
     accounting,
     accounting_agent,
+    advice,
     agent,
     factory,
     jobs,
@@ -22,6 +23,7 @@ api = NinjaAPI(title="Fucina", version=__version__, urls_namespace="api", docs_u
 handle_errors(api)
 _person = PersonDoor()
 api.add_router("", factory.router)
+api.add_router("", advice.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)

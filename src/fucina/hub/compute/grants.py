@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Sum
 
+from fucina.access.modes import Mode, Overrun
 from fucina.compute.spec import JobState
 from fucina.hub.access.models import Grant
-from fucina.hub.access.rules import Mode
 from fucina.hub.accounting.actions import expire
 from fucina.hub.accounting.models import Allocation
 from fucina.hub.compute.events import cancel_unstarted, go_on
@@ -36,7 +36,7 @@ def _close(allocation: Allocation, *, at: datetime) -> bool:
     grant = Grant.objects.select_related("application__access_mode").get(pk=allocation.grant_id)
     mode = Mode.model_validate(grant.application.access_mode.wire)
     rule = Rule(f"end of grant {grant.ref}")
-    num_stopped = _stop(allocation, rule, at=at) if mode.at_end == "stop" else 0
+    num_stopped = _stop(allocation, rule, at=at) if mode.on_overrun is Overrun.STOP else 0
     return expire(allocation=allocation, by=rule, at=at) is not None or num_stopped > 0
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
+from fucina.access.modes import ModesFile, shipped_modes
 from fucina.client.wire_site import PersonalSiteAnswer, PersonalSiteRequest
 from fucina.errors import BadInput
 from fucina.hub.access.actions import bring_time
-from fucina.hub.access.rules import ModesFile, shipped_modes
 from fucina.hub.accounting.actions import allocate
 from fucina.hub.accounting.models import Allocation
 from fucina.hub.compute.models import Project

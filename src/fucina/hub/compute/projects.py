@@ -5,11 +5,11 @@ from datetime import datetime
 
 from django.db import transaction
 
+from fucina.access.modes import Mode, ModesFile, shipped_modes
 from fucina.client.wire import ApplicationRequest, DecisionRequest, GrantShare
 from fucina.errors import BadInput, Unavailable
 from fucina.hub.access.actions import decide_application, find_organisation, submit_application
 from fucina.hub.access.models import Application, Grant
-from fucina.hub.access.rules import Mode, ModesFile, shipped_modes
 from fucina.hub.accounting.actions import allocate
 from fucina.hub.compute.models import Project
 from fucina.hub.network.models import Partition

@@ -50,6 +50,10 @@ LOOKS: dict[str, Look] = {
     "not_passed": Look(word=_("Not passed"), shape="cross", colour="bad"),
     "verified": Look(word=_("Verified"), shape="check", colour="good"),
     "not_verified": Look(word=_("Not verified"), shape="triangle", colour="warn"),
+    # advice
+    "possible": Look(word=_("Possible"), shape="check", colour="good"),
+    "to_ask": Look(word=_("To be asked"), shape="triangle", colour="warn"),
+    "not_possible": Look(word=_("Not possible"), shape="cross", colour="bad"),
     # items of the dossier
     "evidenced": Look(word=_("Shown by a record"), shape="check", colour="good"),
     "declared": Look(word=_("Declared by a person"), shape="dot", colour="quiet"),

@@ -3,12 +3,13 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from fucina.hub.portal.views import applications, guide, home, projects, releases, runs, session, statements
+from fucina.hub.portal.views import advice, applications, guide, home, projects, releases, runs, session, statements
 
 app_name = "portal"
 
 urlpatterns = [
     path("", home.show, name="home"),
+    path("advice", advice.show, name="advice"),
     path("sign-in", session.SignIn.as_view(), name="sign-in"),
     path("sign-out", LogoutView.as_view(next_page="portal:sign-in"), name="sign-out"),
     path("enter/<str:secret>", session.enter, name="enter"),

@@ -1,5 +1,6 @@
 """Applications as applicants and access officers see them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,12 +13,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from fucina.access.modes import Mode, shipped_modes
 from fucina.client.wire import ApplicationInfo, DecisionRequest
 from fucina.errors import FactoryError, WrongState
 from fucina.hub.access.actions import withdraw_application
 from fucina.hub.access.models import Application, ApplicationState
 from fucina.hub.access.read import application_info, visible_applications
-from fucina.hub.access.rules import Mode, shipped_modes
 from fucina.hub.compute import projects
 from fucina.hub.compute.models import Project
 from fucina.hub.people.models import Membership, Organisation, Person
@@ -127,7 +128,12 @@ def apply(request: SignedIn) -> HttpResponse:
     organisations = list(_own_organisations(request.user).values_list("ref", "name"))
     known = shipped_modes().on(timezone.now().date()).values()
     modes = [(mode.id, _mode_choice(mode)) for mode in known if mode.decision != "brought"]
-    form = ApplicationForm(request.POST if request.method == "POST" else None, organisations=organisations, modes=modes)
+    form = ApplicationForm(
+        request.POST if request.method == "POST" else None,
+        organisations=organisations,
+        modes=modes,
+        initial=_from_address(request),
+    )
     error = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -189,6 +195,17 @@ def _find(ref: str, person: Person) -> Application:
 
 def _own_organisations(person: Person) -> QuerySet[Organisation]:
     return Organisation.objects.filter(memberships__person=person).order_by("name")
+
+
+def _from_address(request: SignedIn) -> dict[str, str | float]:
+    """What the adviser, or a link, has already answered."""
+    names = ("project", "purpose", "sector", "access_mode")
+    known: dict[str, str | float] = {name: request.GET[name] for name in names if name in request.GET}
+    try:
+        hours = float(request.GET.get("gpu_hours", ""))
+    except ValueError:
+        return known
+    return known | {"gpu_hours": hours} if math.isfinite(hours) else known
 
 
 def _mode_name(mode: Mode) -> str:

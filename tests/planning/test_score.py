@@ -1,0 +1,125 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from benchmarks import plan_fit, plan_table
+from fucina.planning.ask import TrainingQuestion
+from fucina.planning.rates import Precision, Stack, calibration
+from fucina.planning.runs import BadRuns, read_runs
+from fucina.planning.score import score
+from fucina.planning.training import plan_training
+
+RUNS = Path(plan_table.RUNS)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return yaml.safe_load(RUNS.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    return score(*read_runs(RUNS), held_out=True)
+
+
+def errors(scored, group):
+    return next(line for line in scored.summary if line.group.startswith(group))
+
+
+def test_dense_steps_left_out_of_the_fit_are_predicted_well(held_out):
+    found = errors(held_out, "dense")
+
+    assert found.num_rows >= 100
+    assert found.median <= 0.08
+    assert found.mean <= 0.12
+    assert found.p90 <= 0.25
+
+
+def test_mixtures_of_experts_get_no_worse_than_documented(held_out):
+    assert errors(held_out, "mixture").median <= 0.25
+
+
+def test_no_configuration_that_ran_is_refused(held_out):
+    assert held_out.refused == []
+
+
+def test_the_halves_share_no_family_and_hold_all_rows():
+    runs, _ = read_runs(RUNS)
+    halves = calibration()["families"]
+
+    assert not set(halves["a"]) & set(halves["b"])
+    assert set(halves["a"]) | set(halves["b"]) == {run.family for run in runs}
+    assert halves == plan_fit.split([run.family for run in runs])
+
+
+@pytest.mark.slow
+def test_the_shipped_constants_are_what_the_fit_gives():
+    runs, _ = read_runs(RUNS)
+    half = set(calibration()["families"]["a"])
+    found = plan_fit.fit([run for run in runs if plan_fit.usable(run) and run.family in half])
+
+    shipped = calibration()["fits"]["a"]
+    assert found.model_dump() == pytest.approx(shipped, rel=0.02)
+
+
+def test_measured_fields_are_not_looked_at(rows, held_out, tmp_path):
+    for row in rows:
+        row["measured"] = {"tokens_per_s_per_gpu": 1, "memory_gib": 1}
+        row["derived"] = {"tokens_per_s_per_gpu": 7.0}
+    (tmp_path / "runs.yaml").write_text(yaml.safe_dump(rows), encoding="utf-8")
+    blind = score(*read_runs(tmp_path / "runs.yaml"), held_out=True)
+
+    before = [(row.id, row.layout, row.tokens_per_s_per_device) for row in held_out.rows]
+    assert [(row.id, row.layout, row.tokens_per_s_per_device) for row in blind.rows] == before
+
+
+def test_the_table_in_the_docs_is_the_code_s(held_out):
+    page = plan_table.PAGE.read_text(encoding="utf-8")
+
+    assert plan_table.page_with(plan_table.table(held_out), page) == page, "run `python benchmarks/plan_table.py`"
+
+
+def test_a_row_that_says_too_little_is_left_out_with_its_reason(rows, tmp_path):
+    broken = [
+        rows[0],
+        {"id": "no-model", "hardware": {"accelerator": "H100-80GB", "count": 8}},
+        {**rows[0], "id": "odd-chip", "hardware": {"accelerator": "Z80", "count": 8}},
+        {**rows[0], "id": "odd-heads", "model": {**rows[0]["model"], "kv_heads": 5}},
+        {**rows[0], "id": "words", "hardware": {**rows[0]["hardware"], "count": "many"}},
+        "text",
+        None,
+    ]
+    (tmp_path / "runs.yaml").write_text(yaml.safe_dump(broken), encoding="utf-8")
+    runs, skipped = read_runs(tmp_path / "runs.yaml")
+
+    assert [run.id for run in runs] == [rows[0]["id"]]
+    reasons = {one.id: one.reason for one in skipped}
+    assert set(reasons) == {"no-model", "odd-chip", "odd-heads", "words", "row 6", "row 7"}
+    assert "layers" in reasons["no-model"] and "Z80" in reasons["odd-chip"] and "evenly" in reasons["odd-heads"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a: b", "- [", "\x00", "just words"])
+def test_a_file_without_runs(tmp_path, text):
+    (tmp_path / "runs.yaml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(BadRuns):
+        read_runs(tmp_path / "runs.yaml")
+
+
+def test_an_absent_file_and_a_binary_one(tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x01")
+    for name in ("absent", "binary", "."):
+        with pytest.raises(BadRuns):
+            read_runs(tmp_path / name)
+
+
+def test_deepseek_v3_s_hours_lie_in_the_interval_of_the_prediction():
+    answer = plan_training(
+        TrainingQuestion(
+            model="deepseek-v3", num_tokens=14_800_000_000_000, system="H800-80GB", num_devices=2048, sequence=4096,
+            batch_tokens=15360 * 4096, precision=Precision.FP8, stack=Stack.TUNED,
+        )
+    )  # fmt: skip
+    assert answer.gpu_hours.low <= 2_664_000 <= answer.gpu_hours.high
+    assert answer.gpu_hours.value == pytest.approx(2_664_000, rel=0.2)
