@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import environment_commands, jobs_commands, ledger_commands, site_commands
+from fucina.cli import environment_commands, jobs_commands, ledger_commands, network_commands, site_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
+app.add_typer(network_commands.app, name="network")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
 

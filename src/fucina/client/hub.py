@@ -3,13 +3,14 @@
 from fucina.client.access import AccessCalls
 from fucina.client.accounting import AccountingCalls
 from fucina.client.jobs import JobCalls
+from fucina.client.network import NetworkCalls
 from fucina.client.releases import ReleaseCalls
 from fucina.client.runs import RunCalls
 from fucina.client.sites import SiteCalls
 from fucina.errors import FactoryError
 
 
-class Hub(AccessCalls, AccountingCalls, JobCalls, ReleaseCalls, RunCalls, SiteCalls):
+class Hub(AccessCalls, AccountingCalls, JobCalls, NetworkCalls, ReleaseCalls, RunCalls, SiteCalls):
     """What a person can do through the API."""
 
     def health(self) -> bool:

@@ -23,7 +23,8 @@ class BadCatalogue(BadInput):
 
 
 class _Plain(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    """A file may not have unknown keys (`parse_catalogue`); an older client ignores what a newer hub says more."""
 
 
 class Status(StrEnum):
@@ -374,14 +375,18 @@ def parse_catalogue(text: str, *, name: str) -> Catalogue:
     """A catalogue from YAML. Raises BadCatalogue."""
     try:
         data = yaml.load(text, Loader=yaml.CSafeLoader)
-        return Catalogue.model_validate(data)
+        return Catalogue.model_validate(data, extra="forbid")
     except yaml.YAMLError as error:
         raise BadCatalogue(f"{name} is no YAML: {error}", hint="Check the indentation and the quotes.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = f"{name}: {place + ': ' if place else ''}{first['msg']} ({error.error_count()} problems)."
-        raise BadCatalogue(message, hint="Start from the shipped catalogue.yaml.") from error
+        raise BadCatalogue(f"{name}: {in_words(error)}", hint="Start from the shipped catalogue.yaml.") from error
+
+
+def in_words(error: ValidationError) -> str:
+    """The first of what was found wrong."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place + ': ' if place else ''}{first['msg']} ({error.error_count()} problems)."
 
 
 @cache
