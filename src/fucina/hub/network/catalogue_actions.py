@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from fucina.client.wire_network import LoadedInfo
 from fucina.errors import BadInput, NotAllowed, WrongState
@@ -122,7 +122,7 @@ def change_facts(
     for field, value in values.items():
         if field not in KINDS[kind].type.model_fields or field == "id":
             raise BadFact(f"A {kind} has no field {field!r} that can be changed.", hint=_fields(kind))
-        _set(row, field, value, by=by, at=at)
+        _set(row, field, normal(kind, field, value), by=by, at=at)
     if row.local == before:
         return row
     try:
@@ -135,6 +135,17 @@ def change_facts(
     data = {field: {"was": before.get(field), "is": row.local.get(field)} for field in values}
     record(by, "network.change_facts", row, at=at, data=data)
     return row
+
+
+def normal(kind: str, field: str, value: JsonValue) -> JsonValue:
+    """A value as a catalogue file has it: "12" is 12 where a number belongs. Raises BadFact."""
+    annotation: Any = KINDS[kind].type.model_fields[field].annotation
+    form: TypeAdapter[Any] = TypeAdapter(annotation)
+    try:
+        plain: JsonValue = form.dump_python(form.validate_python(value), mode="json")
+    except ValidationError as error:
+        raise BadFact(f"{field}: {in_words(error)}", hint="Nothing was changed.") from error
+    return plain
 
 
 def _set(row: CatalogueEntry, field: str, value: JsonValue, *, by: Person, at: datetime) -> None:
