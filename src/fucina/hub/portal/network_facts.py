@@ -14,7 +14,7 @@ from fucina.client.wire_network import EditInfo
 from fucina.hub.network.catalogue_read import Standing
 from fucina.hub.portal import figures
 from fucina.hub.portal.states import look
-from fucina.network.catalogue import RECALLED, Money, Named, Source, Sourced, Status
+from fucina.network.catalogue import RECALLED, Money, Named, Source, Sourced, Status, Supercomputer
 
 LABELS: dict[str, str | Promise] = {
     "acronym": _("Short name"),
@@ -74,6 +74,9 @@ LABELS: dict[str, str | Promise] = {
 """Fields that a page shows."""
 
 HIDDEN = frozenset({"id", "sources", "as_of", "recalled", "lat", "lon", "wave", "national", "currency"})
+BLOCKS = frozenset({"investments", "cost", "facts"})
+CLASSICAL = frozenset({"name", "cpu", "network", "rmax_pflops", "rpeak_pflops", "top500", "scheduler"})
+"""What is not shown of a quantum computer."""
 HIDDEN_PARTS = frozenset({"partitions", "amount_is"})
 KIND_NAMES: dict[str, str | Promise] = {
     "wave": _("Wave of factories"),
@@ -108,6 +111,8 @@ class Piece:
     plain: bool = True
     """Translated, or the same in every language; otherwise as the catalogue writes it, in English."""
     state: str = ""
+    block: bool = False
+    """On a line of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +134,14 @@ class Fact:
     recalled: bool
     edit: EditInfo | None
     shipped: str
+
+    @property
+    def span(self) -> str:
+        """Sources that follow each other as one, such as 1–6; empty where they do not, or are few."""
+        numbers = [one.number for one in self.cited]
+        if len(numbers) < 3 or numbers[-1] - numbers[0] + 1 != len(numbers):
+            return ""
+        return f"{numbers[0]}–{numbers[-1]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +196,8 @@ class Teller:
         numbers = {one: Cited(number=n, source=self._sources[one]) for n, one in enumerate(order, 1)}
         edits = {edit.field: edit for edit in self.found.edits_of(kind, row.id)}
         facts = []
-        for field in type(row).model_fields:
-            if field in HIDDEN or field in HIDDEN_PARTS:
+        for field in sorted(type(row).model_fields, key=lambda name: name == "note"):
+            if field in HIDDEN or field in HIDDEN_PARTS or (field not in edits and _is_beside_it(row, field)):
                 continue
             named = {one for part in _parts(row, field) for one in part} or set(row.sources_of(field))
             cited = tuple(numbers[one] for one in order if one in named)
@@ -238,7 +251,7 @@ class Teller:
         if isinstance(value, int | float):
             return (Piece(text=figures.figure(value)),)
         parts = value if isinstance(value, tuple) else (value,)
-        return tuple(Piece(text=_words(part), plain=False) for part in parts)
+        return tuple(Piece(text=_words(part), plain=False, block=field in BLOCKS) for part in parts)
 
     def _link(self, kind: str, one: object) -> Piece:
         key = str(getattr(one, "factory", one))
@@ -260,6 +273,14 @@ def _words(part: object) -> str:
         told = f"{amount(part.amount, part.currency)}: {part.what}"
         return f"{told} ({day(part.signed)})" if part.signed else told
     return str(part)
+
+
+def _is_beside_it(row: Sourced, field: str) -> bool:
+    """Whether a field means nothing for this record, or stands in the heading."""
+    if isinstance(row, Supercomputer):
+        is_quantum = row.kind == "quantum"
+        return field in {"name", "technology"} if not is_quantum else field in CLASSICAL
+    return field == "name"
 
 
 def _shipped(edit: EditInfo | None) -> str:

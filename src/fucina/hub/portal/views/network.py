@@ -118,6 +118,7 @@ class RecordPage:
     sources: tuple[Cited, ...]
     partitions: Sequence[SystemPartition]
     recalled: tuple[str, ...]
+    """What of the record is recalled beside whole fields, in words."""
     as_of: str
     back: str
     """Name of the list that it stands in."""
@@ -264,7 +265,7 @@ def show(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         facts=told.facts,
         sources=told.sources,
         partitions=row.partitions if isinstance(row, Supercomputer) else (),
-        recalled=row.recalled,
+        recalled=tuple(one.replace("_", " ") for one in row.recalled if one not in type(row).model_fields),
         as_of=day(row.as_of),
         back={"system": "portal:network-systems", "programme": "portal:network-programmes"}.get(kind, "portal:network"),
     )
