@@ -13,6 +13,7 @@ from fucina.cli import (
     environment_commands,
     jobs_commands,
     ledger_commands,
+    network_commands,
     plan_sim_commands,
     site_commands,
 )
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(data_commands.app, name="data")
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
+app.add_typer(network_commands.app, name="network")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
 app.add_typer(plan_sim_commands.app, name="plan")

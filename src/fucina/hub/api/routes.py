@@ -11,6 +11,7 @@ from fucina.hub.api import (
     agent,
     factory,
     jobs,
+    network,
     projects,
     releases,
     runs,
@@ -22,6 +23,7 @@ from fucina.hub.api.errors import handle_errors
 api = NinjaAPI(title="Fucina", version=__version__, urls_namespace="api", docs_url=None, parser=StrictParser())
 handle_errors(api)
 _person = PersonDoor()
+api.add_router("/network", network.router)
 api.add_router("", factory.router)
 api.add_router("", advice.router)
 api.add_router("", access.router, auth=_person)

@@ -13,9 +13,11 @@ from django.utils import timezone
 from fucina.config import Settings
 from fucina.hub.data.storage import drop_broken_uploads
 from fucina.hub.network.actions import register_agent, register_site
+from fucina.hub.network.catalogue_actions import ensure_catalogue
 from fucina.hub.people.actions import Rule, find_token, issue_token, record
 from fucina.hub.people.models import Person, Scope
 from fucina.hub.trust.registration import resume_registrations
+from fucina.network.catalogue import shipped_catalogue
 from fucina.network.spec import load_network
 from fucina.trust.keys import ensure_key
 
@@ -49,6 +51,7 @@ def prepare_home(factory: Settings) -> Person:
     at = timezone.now()
     operator = _operator(factory, at=at)
     _sites(factory, at=at)
+    ensure_catalogue(catalogue=shipped_catalogue(), by=SETUP, at=at)
     resume_registrations()
     drop_broken_uploads(at=at)
     return operator

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from fucina.hub.network.models import Agent, Site, SiteAccount
+from fucina.hub.network.models import Agent, CatalogueEdition, CatalogueEntry, Site, SiteAccount
 from fucina.hub.people.admin import ReadOnlyAdmin
 
 
@@ -25,3 +25,17 @@ class SiteAccountAdmin(ReadOnlyAdmin):
     """Whom people's jobs run as."""
 
     list_display = ("site", "person", "unix_user", "set_at")
+
+
+@admin.register(CatalogueEdition)
+class CatalogueEditionAdmin(ReadOnlyAdmin):
+    """Editions of the catalogue."""
+
+    list_display = ("version", "loaded_at")
+
+
+@admin.register(CatalogueEntry)
+class CatalogueEntryAdmin(ReadOnlyAdmin):
+    """Records of the catalogue; staff change them in the portal."""
+
+    list_display = ("kind", "key", "withdrawn")

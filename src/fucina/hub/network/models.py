@@ -5,10 +5,13 @@ from functools import partial
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from fucina.hub.network.catalogue_models import CatalogueEdition, CatalogueEntry
 from fucina.hub.people.models import ApiToken, Person
 from fucina.hub.people.reference import new_ref
 from fucina.network import spec
 from fucina.network.status import PartitionStatus
+
+__all__ = ["Agent", "CatalogueEdition", "CatalogueEntry", "Partition", "Site", "SiteAccount", "SiteQuerySet"]
 
 
 class SiteQuerySet(models.QuerySet["Site"]):

@@ -25,8 +25,8 @@ class SignedIn(HttpRequest):
     user: Person
 
 
-def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Ask for sign-in first; say an error of the factory in words, and what is not visible as 404."""
+def public(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """For everybody; say an error of the factory in words, and what is not visible as 404."""
 
     @wraps(view)
     def inner(request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -38,7 +38,12 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
             status = next((number for kind, number in _STATUS if isinstance(error, kind)), 500)
             return render(request, "portal/error.html", {"error": error}, status=status)
 
-    return login_required(inner)
+    return inner
+
+
+def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Ask for sign-in first, then as `public`."""
+    return login_required(public(view))
 
 
 def page(request: HttpRequest, template: str, context: object, *, place: str = "", status: int = 200) -> HttpResponse:

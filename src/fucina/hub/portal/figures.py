@@ -41,6 +41,8 @@ def language_name(code: str) -> str:
     """A language as the reader calls it; a code that nobody knows stays a code."""
     if code in {"", "und"}:
         return _("no known language")
+    if code == "mt":  # Django has no translation and thus no name for it
+        return _("Maltese")
     try:
         return str(get_language_info(code)["name_translated"])
     except KeyError:

@@ -58,6 +58,15 @@ LOOKS: dict[str, Look] = {
     "evidenced": Look(word=_("Shown by a record"), shape="check", colour="good"),
     "declared": Look(word=_("Declared by a person"), shape="dot", colour="quiet"),
     "open": Look(word=_("Open question"), shape="triangle", colour="warn"),
+    # services and machines of the network
+    "operational": Look(word=_("In operation"), shape="check", colour="good"),
+    "starting": Look(word=_("Starting up"), shape="play", colour="live"),
+    "deploying": Look(word=_("Being installed"), shape="play", colour="live"),
+    "contract-signed": Look(word=_("Contract signed"), shape="clock", colour="live"),
+    "tender-closed": Look(word=_("Tender closed"), shape="clock", colour="quiet"),
+    "tender-open": Look(word=_("Tender open"), shape="clock", colour="quiet"),
+    "selected": Look(word=_("Selected"), shape="dot", colour="quiet"),
+    "planned": Look(word=_("Planned"), shape="ring", colour="quiet"),
 }
 
 

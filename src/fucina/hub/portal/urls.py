@@ -3,7 +3,19 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from fucina.hub.portal.views import advice, applications, guide, home, projects, releases, runs, session, statements
+from fucina.hub.portal.views import (
+    advice,
+    applications,
+    guide,
+    home,
+    network,
+    network_edit,
+    projects,
+    releases,
+    runs,
+    session,
+    statements,
+)
 
 app_name = "portal"
 
@@ -31,6 +43,12 @@ urlpatterns = [
     path("runs/<str:ref>/cancel", runs.cancel, name="run-cancel"),
     path("releases", releases.index, name="releases"),
     path("releases/<str:ref>", releases.show, name="release"),
+    path("network", network.overview, name="network"),
+    path("network/systems", network.systems, name="network-systems"),
+    path("network/services", network.services, name="network-services"),
+    path("network/programmes", network.programmes, name="network-programmes"),
+    path("network/<str:kind>/<str:key>", network.show, name="network-record"),
+    path("network/<str:kind>/<str:key>/edit", network_edit.edit, name="network-edit"),
     path("help", guide.help_page, name="help"),
     path("patterns", guide.patterns, name="patterns"),
 ]
