@@ -5,7 +5,11 @@ DEMO_HOME ?= $(CURDIR)/var/demo
 # One pinned constraints file. torch comes first and alone, with plain pip, so that nothing else chooses a build of it.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --constraint constraints.txt
 
-.PHONY: demo demo-stop test check format lint types contracts unit browser setup clean system
+SLURM_PROGRAMS := slurmctld slurmd slurmdbd slurmrestd sbatch munged mariadbd sshd ssh ip patchelf
+NEWER_SLURM := 24.11
+SLURM_PACKAGES := slurmctld slurmd slurmdbd slurmrestd slurm-client slurm-wlm-jwt-plugin munge mariadb-server openssh-server openssh-client iproute2 patchelf
+
+.PHONY: demo demo-stop test check format lint types contracts unit browser setup clean system slurm-up slurm-down
 
 setup: .venv/.ready
 	@:
@@ -36,6 +40,20 @@ system:
 	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Chromium and PostgreSQL." && \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium fonts-dejavu-core postgresql >/dev/null; } || \
 	  { echo "The tests need Chromium and PostgreSQL: apt-get install chromium postgresql"; exit 1; }
+	@for program in $(SLURM_PROGRAMS); do PATH="$$PATH:/usr/sbin" command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	  test -z "$$missing" || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Slurm, munge, MariaDB and OpenSSH." && \
+	    sh lab/install.sh $(SLURM_PACKAGES); } || \
+	  echo "Not installed:$$missing. Tests on Slurm are skipped; as root on Debian: sh lab/install.sh $(SLURM_PACKAGES)"
+	@test -e var/slurm-$(NEWER_SLURM)/ready || $(PYTHON) -m lab unpack $(NEWER_SLURM) || \
+	  echo "Tests on Slurm $(NEWER_SLURM) are skipped."
+
+# Two real Slurm clusters on this machine, below $FUCINA_LAB or var/slurm.
+slurm-up:
+	@$(PYTHON) -m lab up
+
+slurm-down:
+	@$(PYTHON) -m lab down
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .
@@ -52,12 +70,14 @@ format: .venv/.ready-dev
 	$(BIN)/ruff check --fix .
 
 check: lint types contracts
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not line"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not line and not slurm"
 
 test: .venv/.ready-dev system lint types contracts
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line"
-	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line" tests/hub
-	$(BIN)/python -m pytest -m "browser or line"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm"
+	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm" tests/hub
+	$(BIN)/python -m pytest -m "(browser or line) and not slurm"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm
+	FUCINA_LAB_SLURM=$(NEWER_SLURM) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/lab/test_lab.py
 
 clean:
 	rm -rf .venv var build dist .mypy_cache .ruff_cache .pytest_cache

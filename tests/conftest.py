@@ -9,6 +9,9 @@ from pathlib import Path
 import django
 import pytest
 
+from tests.site_programs import site_programs  # noqa: F401 - a fixture
+from tests.slurm_lab import slurm_lab  # noqa: F401 - a fixture
+
 HOME = tempfile.mkdtemp(prefix="fucina-test-")
 for _name in [name for name in os.environ if name.startswith("FUCINA_") and name != "FUCINA_TEST_DATABASE_URL"]:
     del os.environ[_name]

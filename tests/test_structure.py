@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "fucina"
-FILES = [path for path in sorted(SOURCE.rglob("*.py")) if "migrations" not in path.parts]
+LAB = Path(__file__).parent.parent / "lab"
+FILES = [path for path in sorted([*SOURCE.rglob("*.py"), *LAB.rglob("*.py")]) if "migrations" not in path.parts]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(LAB.parent).as_posix())
 def test_a_file_is_short_and_so_are_its_functions(path):
     text = path.read_text(encoding="utf-8")
     assert text.count("\n") <= 500

@@ -49,6 +49,14 @@ class Settings(BaseModel):
     """Private key of the factory, for the release stage; empty means `keys/factory.key` in the home folder."""
     num_threads: int = Field(default=0, ge=0)
     """Processor threads of a stage; 0 takes all."""
+    num_ranks_per_node: int = Field(default=1, ge=1)
+    """Processes of the training stage on a node, one an accelerator."""
+    num_nodes: int = Field(default=1, ge=1)
+    """Nodes of the training stage; it is started once on each."""
+    rendezvous: str = Field(default="", pattern=r"^([^:]+:[0-9]+)?$")
+    """`host:port` of the first node, where the nodes of a training stage meet; empty on one node."""
+    generation: int = Field(default=1, ge=1)
+    """Placement that a stage belongs to; the hub counts it up when it places a job anew."""
     debug: bool = False
     """Show details of failures in the portal; never in production."""
 
@@ -91,7 +99,9 @@ class Settings(BaseModel):
 SECRETS = frozenset({"token", "database_url"})
 """Settings that may come from a file named by `FUCINA_<NAME>_FILE`."""
 
-NOT_SETTINGS = frozenset({"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL"})
+NOT_SETTINGS = frozenset(
+    {"FUCINA_WORKER_ID", "FUCINA_TEST_DATABASE_URL", "FUCINA_PYTHON", "FUCINA_LAB", "FUCINA_LAB_SLURM"}
+)
 """Variables of ours that are no settings."""
 
 

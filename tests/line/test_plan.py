@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fucina.compute.spec import JobSpec
 from fucina.data.recipe import SourceFile
-from fucina.line.plan import BudgetTooSmall, plan_run
+from fucina.line.plan import BadNumberOfGpus, BudgetTooSmall, nodes_for, plan_run
 from fucina.line.project_file import load_project
 from fucina.line.spec import STAGES
 from fucina.network.spec import load_network
@@ -42,3 +42,34 @@ def test_a_budget_that_cannot_do_names_both_numbers():
     with pytest.raises(BudgetTooSmall, match=r"needs about [\d.]+ GPU-hours .* leaves [\d.]+ for it") as caught:
         planned(spec)
     assert "compute.gpu_hours" in caught.value.hint
+
+
+BIG = SITE.partitions[0].model_copy(update={"num_nodes": 3, "num_gpus_per_node": 4})
+
+
+def planned_on(num_gpus, hours=10.0):
+    compute = SPEC.compute.model_copy(update={"gpus": num_gpus, "gpu_hours": hours})
+    spec = SPEC.model_copy(update={"compute": compute})
+    return plan_run(spec, sources=SOURCES, run="run1", site=SITE, partition=BIG)
+
+
+@given(st.sampled_from([1, 2, 3, 4, 8, 12]), st.floats(1, 1000))
+def test_training_takes_whole_nodes_or_a_part_of_one_and_keeps_the_budget(num_gpus, hours):
+    stages = planned_on(num_gpus, hours)
+    train = next(stage.job for stage in stages if stage.stage == "train")
+    assert train.num_gpus == num_gpus == train.num_nodes * train.num_ranks_per_node
+    assert train.num_nodes == -(-num_gpus // 4)
+    assert sum(stage.job.num_gpus * stage.job.walltime_s for stage in stages) <= gpu_seconds(hours)
+    assert all(stage.job.num_nodes == 1 for stage in stages if stage.stage != "train")
+
+
+@pytest.mark.parametrize(("num_gpus", "said"), [(13, "has 12"), (5, "no whole number of nodes"), (100_000, "has 12")])
+def test_accelerators_that_the_partition_cannot_give(num_gpus, said):
+    with pytest.raises(BadNumberOfGpus, match=said) as caught:
+        nodes_for(num_gpus, site=SITE, partition=BIG)
+    assert "compute.gpus" in caught.value.hint
+
+
+def test_more_accelerators_than_seconds_of_budget():
+    with pytest.raises(BudgetTooSmall):
+        planned_on(12, hours=0.004)

@@ -73,8 +73,8 @@ class Watched(Progress):
     def stopping(self, value: bool) -> None:
         assert not value
 
-    def report(self, **line: object) -> None:  # type: ignore[override]
-        super().report(**line)  # type: ignore[arg-type]
+    def report(self, **line) -> None:
+        super().report(**line)
         self.lines.append(line)
 
 

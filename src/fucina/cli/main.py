@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import ledger_commands, plan_commands
+from fucina.cli import environment_commands, ledger_commands, plan_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 from fucina.units import gpu_hours
 
@@ -20,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(plan_commands.app, name="plan")
 

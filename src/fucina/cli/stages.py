@@ -27,9 +27,16 @@ def run_named(name: str, workdir: Path) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if settings.num_threads:
         os.environ.setdefault("OMP_NUM_THREADS", str(settings.num_threads))
+    if name == StageName.TRAIN and settings.num_nodes * settings.num_ranks_per_node > 1 and "RANK" not in os.environ:
+        from fucina.cli.ranks import run_ranks
+
+        return run_ranks(workdir, settings)
+    from fucina.compute.place import Place
     from fucina.line.run_stage import run_stage
 
-    return run_stage(StageName(name), workdir, settings)
+    torchrun = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    place = Place(*(int(os.environ[word]) for word in torchrun)) if "RANK" in os.environ else Place()
+    return run_stage(StageName(name), workdir, settings, place=place)
 
 
 def verify_and_tell(folder: Path, public_key: Path, form: Format) -> bool:

@@ -1,10 +1,10 @@
 """Talks to a hub: one method a route, wire types in and out, errors of the hub raised as the same errors here."""
 
-import os
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -109,23 +109,36 @@ class Door:
             self.call("PUT", path, content=_pieces(source), headers=headers, timeout=600.0)
 
     def fetch(self, path: str, target: Path) -> None:
-        """Stream a file from the hub to `target`, which appears only when whole."""
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with self._http.stream("GET", path, timeout=600.0) as response:
-                if not response.is_success:
-                    response.read()
-                    raise self._error(response)
-                with partial.open("wb") as file:
-                    for piece in response.iter_bytes(_CHUNK_BYTES):
-                        file.write(piece)
+        """Stream a file from the hub to `target`, which appears only when whole; a transfer that broke off goes on."""
+        partial = target.with_name(f".{target.name}.part")
+        with partial.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            have = file.tell()
+            try:
+                self._receive(path, file, have=have)
+            except httpx.HTTPError as error:
+                raise HubUnreachable(
+                    f"The transfer from {self.url} broke off after {file.tell():,} bytes ({type(error).__name__}).",
+                    hint="Try again; it goes on where it was.",
+                ) from error
+            except FactoryError:
+                partial.unlink(missing_ok=True)
+                raise
             partial.replace(target)
-        except httpx.HTTPError as error:
-            raise HubUnreachable(
-                f"The transfer from {self.url} broke off ({type(error).__name__}).", hint="Try again."
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+
+    def _receive(self, path: str, file: BinaryIO, *, have: int) -> None:
+        """Append what is missing; a hub that sends the whole file again is believed."""
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        with self._http.stream("GET", path, headers=headers, timeout=600.0) as response:
+            if response.status_code == 416:  # all of it is here
+                return
+            if not response.is_success:
+                response.read()
+                raise self._error(response)
+            if have and response.status_code != 206:
+                file.truncate(0)
+            for piece in response.iter_bytes(_CHUNK_BYTES):
+                file.write(piece)
 
     @staticmethod
     def _parse(kind: type[T], response: httpx.Response) -> T:

@@ -54,7 +54,8 @@ class LocalExecutor:
         path = folder / "spec.json"
         inherited = {name: os.environ[name] for name in _KEPT if name in os.environ}
         inherited["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), inherited.get("PATH", os.defpath)))
-        full = spec.model_copy(update={"environment": inherited | spec.environment})
+        ranks = {"FUCINA_NUM_RANKS_PER_NODE": str(spec.num_ranks_per_node)} if spec.num_ranks_per_node > 1 else {}
+        full = spec.model_copy(update={"environment": inherited | ranks | spec.environment})
         if path.exists():
             known = JobSpec.model_validate(shepherd.read_json(path))
             if known.model_copy(update={"environment": {}}) != spec.model_copy(update={"environment": {}}):

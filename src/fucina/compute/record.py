@@ -71,18 +71,28 @@ class Interrupted(Exception):
 class Progress:
     """Writes progress lines to a file and carries the wish to stop from a signal handler to the work loop."""
 
-    def __init__(self, path: Path, *, stage: str, echo: Callable[[str], object] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        stage: str,
+        echo: Callable[[str], object] | None = None,
+        guard: Callable[[], None] | None = None,
+    ) -> None:
         self._path = path
         self._stage = stage
         self._echo = echo
         """Hears each line in words, for a log or a terminal."""
+        self._guard = guard
+        """Raises when this process may not write any more."""
         self.stopping = False
         """Set by SIGTERM: save what is needed to resume, then raise Interrupted."""
 
     def report(
         self, *, done: int, total: int, unit: str, message: str = "", values: Mapping[str, float] | None = None
     ) -> None:
-        """Append one line; a reader sees whole lines only."""
+        """Append one line; a reader sees whole lines only. Raises what the guard raises."""
+        self.check_lease()
         line = {
             "at": utc_iso(datetime.now(UTC)),
             "stage": self._stage,
@@ -102,7 +112,13 @@ class Progress:
             numbers = [f"{name} {value:.6g}" for name, value in (values or {}).items()]
             self._echo(", ".join([f"{done:,} of {total:,} {unit}", *numbers, *([message] if message else [])]) + "\n")
 
+    def check_lease(self) -> None:
+        """Raises Fenced when another process has taken this work over; call it before a checkpoint is written."""
+        if self._guard:
+            self._guard()
+
     def raise_if_stopping(self) -> None:
         """Raises Interrupted when a stop was asked for; call it where nothing would be lost."""
+        self.check_lease()
         if self.stopping:
             raise Interrupted

@@ -64,6 +64,9 @@ class JobSpec(BaseModel):
     num_gpus: int = Field(default=0, ge=0)
     """Accelerators over all nodes, as the site bills them."""
     num_nodes: int = Field(default=1, ge=1)
+    num_ranks_per_node: int = Field(default=0, ge=0)
+    """Processes of one training that the command starts on each node, and with several nodes it is started on each;
+    0 is any other job, whose command runs once, on the first node."""
     num_cpus: int = Field(default=1, ge=1)
     walltime_s: int = Field(gt=0)
     environment: dict[str, str] = {}
@@ -86,6 +89,11 @@ class JobSpec(BaseModel):
     """Slurm's notation of array indices, as `0-9%2`; empty is one job."""
     requeue: bool = True
     """Whether the executor may start it again after a failure of the machine, or when it leaves with exit code 75."""
+
+    @property
+    def is_on_every_node(self) -> bool:
+        """Whether the command is to be started on each of several nodes."""
+        return self.num_nodes > 1 and self.num_ranks_per_node > 0
 
 
 class JobReport(BaseModel):

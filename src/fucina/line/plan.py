@@ -28,6 +28,12 @@ class BudgetTooSmall(BadInput):
     code = "budget_too_small"
 
 
+class BadNumberOfGpus(BadInput):
+    """The partition cannot give so many accelerators to one job."""
+
+    code = "bad_number_of_gpus"
+
+
 class PlannedStage(BaseModel):
     """A stage as the hub stores it and the agent runs it."""
 
@@ -92,6 +98,25 @@ def recipes(
     }
 
 
+def nodes_for(num_gpus: int, *, site: Site, partition: Partition) -> int:
+    """Nodes that a job with so many accelerators takes: part of one, or whole ones. Raises BadNumberOfGpus."""
+    per_node = partition.num_gpus_per_node
+    if num_gpus <= per_node:
+        return 1
+    most = per_node * partition.num_nodes
+    if num_gpus > most:
+        raise BadNumberOfGpus(
+            f"The project asks for {num_gpus} accelerators at once; {site.id}/{partition.id} has {most}.",
+            hint=f"Set compute.gpus to {most} or less.",
+        )
+    if over := num_gpus % per_node:
+        raise BadNumberOfGpus(
+            f"{num_gpus} accelerators are no whole number of nodes of {site.id}/{partition.id} with {per_node} each.",
+            hint=f"Set compute.gpus to {num_gpus - over} or {num_gpus - over + per_node}.",
+        )
+    return num_gpus // per_node
+
+
 def plan_run(
     spec: ProjectSpec, *, sources: Sequence[SourceFile], run: str, site: Site, partition: Partition
 ) -> tuple[PlannedStage, ...]:
@@ -111,20 +136,23 @@ def plan_run(
     )
     need_gpu_s = math.ceil(flops / rate)
     train_gpu_s = math.floor(budget_gpu_s * TRAIN_SHARE)
-    if need_gpu_s > train_gpu_s:
+    if max(need_gpu_s, spec.compute.gpus) > train_gpu_s:
         raise BudgetTooSmall(
             f"Training {spec.train.size} on {spec.train.tokens:,} tokens needs about {gpu_hours(need_gpu_s)} GPU-hours "
             f"on {site.id}/{partition.id}; compute.gpu_hours leaves {gpu_hours(train_gpu_s)} for it.",
             hint=f"Set compute.gpu_hours to {need_gpu_s / TRAIN_SHARE / 3600:.2g} or more, or train on fewer tokens.",
         )
-    walltime_s = {
-        StageName.TRAIN: min(train_gpu_s, partition.max_walltime_s),
-        StageName.EVALUATE: min(max(budget_gpu_s - train_gpu_s, 1), partition.max_walltime_s),
+    num_nodes = nodes_for(spec.compute.gpus, site=site, partition=partition)
+    num_devices = spec.compute.gpus * partition.billing.devices_per_gpu
+    num_gpus = {StageName.TRAIN: spec.compute.gpus, StageName.EVALUATE: 1}
+    budget_s = {
+        StageName.TRAIN: train_gpu_s // spec.compute.gpus,
+        StageName.EVALUATE: max(budget_gpu_s - train_gpu_s, 1),
     }
     by_stage = recipes(spec, sources=sources, run=run, site=site, partition=partition)
     planned = []
     for position, stage in enumerate(STAGES):
-        num_gpus = 1 if stage in walltime_s else 0
+        is_wide = stage is StageName.TRAIN
         planned.append(
             PlannedStage(
                 stage=stage,
@@ -132,8 +160,10 @@ def plan_run(
                     key=job_key(run, stage),
                     name=f"{spec.name}-{stage}",
                     command=("fucina", "stage", str(stage), "."),
-                    num_gpus=num_gpus,
-                    walltime_s=walltime_s.get(stage, SIDE_WALLTIME_S),
+                    num_gpus=num_gpus.get(stage, 0),
+                    num_nodes=num_nodes if is_wide else 1,
+                    num_ranks_per_node=num_devices // num_nodes if is_wide else 0,
+                    walltime_s=min(budget_s.get(stage, SIDE_WALLTIME_S), partition.max_walltime_s),
                     depends_on=(job_key(run, STAGES[position - 1]),) if position else (),
                 ),
                 input=StageInput(
@@ -141,7 +171,7 @@ def plan_run(
                     run=run,
                     recipe=by_stage[stage].model_dump(mode="json"),
                     earlier={earlier: f"../{earlier}" for earlier in STAGES[:position]},
-                    num_gpus=num_gpus,
+                    num_gpus=num_gpus.get(stage, 0),
                     power_w=accelerator.power_w,
                 ),
             )

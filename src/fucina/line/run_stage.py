@@ -15,6 +15,8 @@ from types import FrameType
 from pydantic import BaseModel, ConfigDict
 
 from fucina import __version__
+from fucina.compute.lease import Fenced, take
+from fucina.compute.place import ALONE, Place
 from fucina.compute.record import Interrupted, Progress, StageRecord, StageResult
 from fucina.config import Settings
 from fucina.data.recipe import PrepareRecipe
@@ -25,6 +27,7 @@ from fucina.line.stage import (
     ERROR_FILE,
     EXIT_BAD_INPUT,
     EXIT_FAILED,
+    EXIT_FENCED,
     EXIT_INTERRUPTED,
     EXIT_OK,
     PROGRESS_FILE,
@@ -50,6 +53,10 @@ LIBRARIES: dict[StageName, tuple[str, ...]] = {
 """Libraries whose versions decide a stage's outputs."""
 
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""What asks a stage to save its state and leave; the second is what `srun` hands on to other nodes."""
+
+
 class Attempts(BaseModel):
     """`attempts.json`: how often the stage was started, and the time that earlier attempts took."""
 
@@ -61,33 +68,55 @@ class Attempts(BaseModel):
     attempt_at: datetime
 
 
-def run_stage(stage: StageName, workdir: Path, settings: Settings) -> int:
+def run_stage(stage: StageName, workdir: Path, settings: Settings, *, place: Place = ALONE) -> int:
     """Run one stage to its record; returns the exit code of `fucina stage`.
 
-    Finished before: nothing is done. What a person can mend is said in `error.json` and on stderr.
+    Finished before, or taken over by another process: nothing is written. What a person can mend is said in
+    `error.json` and on stderr. Of several processes only the first keeps the books; the others just work with it.
     """
+    if not place.is_first:
+        return _assist(stage, workdir, settings, place)
     try:
         given = read_input(stage, workdir)
         if (workdir / RECORD_FILE).is_file():
             return EXIT_OK
+        lease = take(workdir, generation=settings.generation)
         (workdir / ERROR_FILE).unlink(missing_ok=True)
         attempts = _begin(workdir)
-        progress = Progress(workdir / PROGRESS_FILE, stage=str(stage), echo=_say)
-        _stop_on_sigterm(progress)
-        task = StageTask(workdir, given, settings, progress)
+        progress = Progress(workdir / PROGRESS_FILE, stage=str(stage), echo=_say, guard=lease.check)
+        _stop_on_signal(progress)
+        task = StageTask(workdir, given, settings, progress, place=place)
         task.out.mkdir(exist_ok=True)
         task.scratch.mkdir(exist_ok=True)
         began = time.monotonic()
         result = import_module(f"fucina.line.stages.{stage}").run(task)
-        _write(
-            workdir / RECORD_FILE, _record(task, result, attempts, time.monotonic() - began).model_dump_json(indent=1)
-        )
+        record = _record(task, result, attempts, time.monotonic() - began)
+        lease.check()
+        _write(workdir / RECORD_FILE, record.model_dump_json(indent=1))
     except Interrupted:
         return EXIT_INTERRUPTED
+    except Fenced as error:
+        sys.stderr.write(f"{error.message}\n{error.hint}\n")
+        return EXIT_FENCED
     except FactoryError as error:
         if workdir.is_dir():
             _write(workdir / ERROR_FILE, error.body().model_dump_json(indent=1))
         sys.stderr.write(f"{error.message}\n{error.hint}\n")
+        return EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED
+    return EXIT_OK
+
+
+def _assist(stage: StageName, workdir: Path, settings: Settings, place: Place) -> int:
+    """Do a further rank's share of a stage; what is wrong is said by the first rank."""
+    try:
+        progress = Progress(Path(os.devnull), stage=str(stage))
+        _stop_on_signal(progress)
+        task = StageTask(workdir, read_input(stage, workdir), settings, progress, place=place)
+        import_module(f"fucina.line.stages.{stage}").run(task)
+    except Interrupted:
+        return EXIT_INTERRUPTED
+    except FactoryError as error:
+        sys.stderr.write(f"rank {place.rank}: {error.message}\n")
         return EXIT_BAD_INPUT if isinstance(error, BadInput) else EXIT_FAILED
     return EXIT_OK
 
@@ -153,11 +182,12 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _stop_on_sigterm(progress: Progress) -> None:
+def _stop_on_signal(progress: Progress) -> None:
     def stop(_number: int, _frame: FrameType | None) -> None:
         progress.stopping = True
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
 
 
 def _versions(stage: StageName) -> dict[str, str]:

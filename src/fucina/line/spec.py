@@ -108,6 +108,8 @@ class ComputeSpec(_Part):
 
     site: str = "auto"
     """Where to run; `auto` lets the factory choose."""
+    gpus: int = Field(default=1, ge=1, le=131072)
+    """Accelerators to train on at once, each with a process of its own."""
     gpu_hours: float = Field(default=1.0, gt=0)
     """The most that one run may use; held at the start, settled at the end."""
 

@@ -19,6 +19,8 @@ SCRATCH = "scratch"
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
+EXIT_FENCED = 74
+"""Another process has taken the working directory over (EX_IOERR); nothing was written after that."""
 EXIT_INTERRUPTED = 75
 """Stopped on request with its state saved (EX_TEMPFAIL): start it again."""
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from fucina.compute.place import ALONE, Place
 from fucina.compute.record import Progress, StageRecord
 from fucina.config import Settings
 from fucina.errors import BadInput
@@ -26,7 +27,10 @@ class MissingStage(BadInput):
 class StageTask:
     """One stage with everything that its function needs."""
 
-    def __init__(self, workdir: Path, given: StageInput, settings: Settings, progress: Progress) -> None:
+    def __init__(
+        self, workdir: Path, given: StageInput, settings: Settings, progress: Progress, *, place: Place = ALONE
+    ) -> None:
+        self.place = place
         self.workdir = workdir
         self.given = given
         self.settings = settings

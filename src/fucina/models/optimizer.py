@@ -76,6 +76,11 @@ class Optimizer:
             held = self._gradients.get(name)
             self._gradients[name] = gradient.float() if held is None else held.add_(gradient)
 
+    @property
+    def gradients(self) -> tuple[torch.Tensor, ...]:
+        """What was accumulated for this update, in float32."""
+        return tuple(self._gradients.values())
+
     @torch.no_grad()
     def gradient_norm(self) -> float:
         """Norm of the accumulated gradient over all weights."""

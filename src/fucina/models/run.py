@@ -8,11 +8,13 @@ import torch
 from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
+from fucina.compute.place import ALONE, Place
 from fucina.errors import BadInput, FactoryError
 from fucina.models import checkpoint, decoder, threads
 from fucina.models.card import HistoryPoint, TrainSummary
 from fucina.models.checkpoint import RunState
 from fucina.models.optimizer import Optimizer, learning_rate_at
+from fucina.models.ranks import Ranks
 from fucina.models.recipe import (
     TrainRecipe,
     default_learning_rate,
@@ -99,14 +101,27 @@ def read_tokenizer(folder: Path) -> tuple[int, int]:
     return tokenizer.get_vocab_size(), end
 
 
+class TooManyRanks(BadInput):
+    """More processes than a batch has rows."""
+
+    code = "too_many_ranks"
+
+
 class Run:
     """A model on its way: what it has become, and what it still has to read."""
 
-    def __init__(self, recipe: TrainRecipe, *, data: Path, folder: Path) -> None:
+    def __init__(self, recipe: TrainRecipe, *, data: Path, folder: Path, place: Place = ALONE) -> None:
         self.recipe = recipe
         self.plan = plan_for(recipe)
+        if place.num_ranks > self.plan.num_rows:
+            raise TooManyRanks(
+                f"A batch has {self.plan.num_rows} rows of {recipe.sequence_length} tokens; "
+                f"{place.num_ranks} processes cannot share them.",
+                hint="Train on fewer accelerators or with a larger batch.",
+            )
+        self.ranks = Ranks.join(place)
         self.shape = shape_for(recipe.size)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = self.ranks.device
         self.tokenizer_folder = data / "tokenizer"
         self.vocabulary_size, end_token = read_tokenizer(self.tokenizer_folder)
         self.training = TokenSplit(data, "train", vocabulary_size=self.vocabulary_size)
@@ -128,8 +143,8 @@ class Run:
         self.optimizer = Optimizer(self.model.named_parameters(), recipe=recipe, weight_decay=self.weight_decay)
         self.peak_rate = recipe.learning_rate or default_learning_rate(self.shape, optimizer=recipe.optimizer)
         self._folder = folder
-        self.num_threads = threads.usable_threads(recipe.num_threads)
-        num_portions = len(self._portions(self.plan.num_rows)) if self.device.type == "cpu" else 1
+        self.num_threads = max(1, threads.usable_threads(recipe.num_threads) // place.num_local_ranks)
+        num_portions = len(self._portions(self.ranks.share(self.plan.num_rows)[1])) if self.device.type == "cpu" else 1
         self.workers = Workers(threads.split_threads(self.num_threads, num_portions=num_portions))
         self.step = 0
         self.history: list[HistoryPoint] = []
@@ -159,13 +174,16 @@ class Run:
 
     def advance(self) -> None:
         """One update, and what is due after it. Raises TrainingDiverged."""
-        begin, length = self.step * self.plan.num_rows, self.recipe.sequence_length
-        portions = self._portions(self.plan.num_rows)
+        length = self.recipe.sequence_length
+        first_row, num_rows = self.ranks.share(self.plan.num_rows)
+        begin = self.step * self.plan.num_rows + first_row
+        portions = self._portions(num_rows)
         batch = [self._stream.rows(begin + first, count, length) for first, count in portions]
         answers = self.workers.map(self._loss_and_gradients, batch)
         for _, gradients in answers:
             self.optimizer.accumulate(gradients)
-        loss = math.fsum(loss for loss, _ in answers)
+        self.ranks.sum_in_place(self.optimizer.gradients)
+        loss = self.ranks.total(math.fsum(loss for loss, _ in answers))
         norm = self.optimizer.gradient_norm()
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise TrainingDiverged(
@@ -211,15 +229,16 @@ class Run:
         if (stream := self._validation_stream) is None:
             return None
         length = min(self.num_validation_tokens, self.recipe.sequence_length)
-        portions = self._portions(self.num_validation_tokens // length)
-        losses = self.workers.map(self._loss, (stream.rows(*portion, length) for portion in portions))
-        return math.fsum(losses) / self.num_validation_tokens
+        first_row, num_rows = self.ranks.share(self.num_validation_tokens // length)
+        rows = (stream.rows(first_row + first, count, length) for first, count in self._portions(num_rows))
+        losses = self.workers.map(self._loss, rows)
+        return self.ranks.total(math.fsum(losses)) / self.num_validation_tokens
 
     def _portions(self, num_rows: int) -> list[tuple[int, int]]:
         """First row and number of rows of each forward pass; on a processor at least two, so that two can share."""
         at_once = max(1, _TOKENS_AT_ONCE[self.device.type] // self.recipe.sequence_length)
         if self.device.type == "cpu":
-            at_once = min(at_once, math.ceil(num_rows / 2))
+            at_once = max(1, min(at_once, math.ceil(num_rows / 2)))
         return [(first, min(at_once, num_rows - first)) for first in range(0, num_rows, at_once)]
 
     def _loss_and_gradients(self, rows: Rows) -> tuple[float, tuple[torch.Tensor, ...]]:
@@ -235,7 +254,9 @@ class Run:
         return decoder.loss_sum(self.model, *(torch.from_numpy(axes).to(self.device) for axes in rows))
 
     def save(self) -> None:
-        """Write a checkpoint of this moment."""
+        """Write a checkpoint of this moment; only the first of several ranks does, for all hold the same."""
+        if not self.ranks.place.is_first:
+            return
         state = RunState(
             fingerprint=self._fingerprint(),
             num_threads_each=self.workers.split.num_threads_each,
@@ -275,6 +296,11 @@ class Run:
             self.vocabulary_size,
             *([split.num_documents, split.num_tokens] for split in (self.training, self.validation)),
         )
+
+    def close(self) -> None:
+        """Let threads and the other ranks go."""
+        self.workers.close()
+        self.ranks.leave()
 
     def summary(self) -> TrainSummary:
         """The finished run in numbers and words."""

@@ -5,7 +5,8 @@ import resource
 import time
 from pathlib import Path
 
-from fucina.compute.record import Progress, StageResult
+from fucina.compute.place import ALONE, Place
+from fucina.compute.record import Interrupted, Progress, StageResult
 from fucina.models import threads
 from fucina.models.card import TrainSummary
 from fucina.models.export import write_outputs
@@ -15,34 +16,44 @@ from fucina.models.run import Run
 _SECONDS_BETWEEN_LINES = 1.0
 
 
-def train(recipe: TrainRecipe, *, data: Path, out: Path, scratch: Path, progress: Progress) -> StageResult:
+def train(
+    recipe: TrainRecipe, *, data: Path, out: Path, scratch: Path, progress: Progress, place: Place = ALONE
+) -> StageResult:
     """Train a decoder on the token shards of `prepare`, from the last checkpoint in `scratch` if there is one.
 
     Leaves `model/`, `history.json` and `summary.json` in `out`; on one machine they are the same bytes however often
-    the stage was killed. Raises UnknownSize, BadShard, BadTokenizer, TrainingDiverged, and Interrupted once a stop is
-    saved.
+    the stage was killed. With several processes, each on its own accelerator, every one calls this with its place; the
+    first writes. Raises TooManyRanks, UnknownSize, BadShard, BadTokenizer, TrainingDiverged, and Interrupted once a
+    stop is saved.
     """
     threads.keep_memory()
-    run = Run(recipe, data=data, folder=scratch / "checkpoints")
+    run = Run(recipe, data=data, folder=scratch / "checkpoints", place=place)
     messages = run.resume()
     reporter = _Reporter(run, progress)
     for message in messages:
         reporter.say(message)
     started_at, first_step = time.perf_counter(), run.step
-    with contextlib.closing(run.workers):
+    with contextlib.closing(run):
         while run.step < run.plan.num_steps:
             run.advance()
             reporter.tick()
-            if progress.stopping:
+            stopping = run.ranks.anyone(progress.stopping)
+            if stopping or run.step in run.plan.checkpoints:
+                progress.check_lease()
                 run.save()
-                progress.raise_if_stopping()
-            elif run.step in run.plan.checkpoints:
-                run.save()
+            if stopping:
+                raise Interrupted
     training_s = time.perf_counter() - started_at
     summary = run.summary()
-    write_outputs(
-        run.model, tokenizer_folder=run.tokenizer_folder, history=run.history, summary=summary, out=out, scratch=scratch
-    )
+    if place.is_first:
+        write_outputs(
+            run.model,
+            tokenizer_folder=run.tokenizer_folder,
+            history=run.history,
+            summary=summary,
+            out=out,
+            scratch=scratch,
+        )
     return _result(run, summary, num_steps=run.step - first_step, training_s=training_s)
 
 
@@ -104,5 +115,6 @@ def _result(run: Run, summary: TrainSummary, *, num_steps: int, training_s: floa
         "tokens": summary.num_tokens,
         "steps": summary.num_steps,
         "threads": run.num_threads,
+        "ranks": run.ranks.place.num_ranks,
     }
     return StageResult(counts=counts, seeds={"train": run.recipe.seed}, measurements=measurements)

@@ -152,6 +152,11 @@ class SlurmSite(_Fact):
     """Further lines of shell, by the site's own staff, before a stage."""
     scratch: Path | None = None
     """Shared file system of all nodes where working directories lie; None means the agent's own folder."""
+    programs: Path | None = None
+    """Folder of the `fucina` command on the compute nodes, such as `bin` of an unpacked environment; None means the
+    agent's own where it shares their files."""
+    checkpoint_warning_s: int = Field(default=120, ge=0)
+    """How long before its time limit a job is told to save its state."""
     offline: bool = True
     """Whether compute nodes have no internet."""
     interconnect: str = ""

@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from ninja import Router
 from pydantic import Field
@@ -17,6 +18,7 @@ from fucina.client.wire import (
     StartedRequest,
 )
 from fucina.hub.api.doors import AgentRequest
+from fucina.hub.api.files import answer_file
 from fucina.hub.api.upload import content_length
 from fucina.hub.compute import artifacts, jobs
 from fucina.hub.trust import registration
@@ -71,10 +73,10 @@ def log(request: AgentRequest, ref: str, offset: Position) -> HttpResponse:
 
 
 @router.get("/jobs/{ref}/blobs/{sha256}")
-def blob(request: AgentRequest, ref: str, sha256: str) -> FileResponse:
+def blob(request: AgentRequest, ref: str, sha256: str) -> HttpResponseBase:
     """An input file of the job."""
     path = artifacts.source_file(jobs.find_job(request.auth, ref), sha256)
-    return FileResponse(path.open("rb"), as_attachment=True, filename=sha256, content_type="application/octet-stream")
+    return answer_file(request, path, filename=sha256)
 
 
 @router.put("/jobs/{ref}/artifacts/{path:path}", response={204: None})

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja.parser import Parser
-from ninja.security import HttpBearer
+from ninja.security.http import HttpAuthBase
 from ninja.utils import check_csrf
 
 from fucina.errors import NotAllowed, NotSignedIn
@@ -53,7 +53,11 @@ def _token(request: HttpRequest) -> ApiToken | None:
     return token
 
 
-class PersonDoor(HttpBearer):
+class _BearerDoor(HttpAuthBase):
+    openapi_scheme: str = "bearer"
+
+
+class PersonDoor(_BearerDoor):
     """A person's token, or the session of a browser with its CSRF token."""
 
     def __call__(self, request: HttpRequest) -> Person:
@@ -69,12 +73,8 @@ class PersonDoor(HttpBearer):
             raise CsrfFailed("The request lacks the CSRF token of its session.", hint="Send it as X-CSRFToken.")
         return request.user
 
-    def authenticate(self, request: HttpRequest, token: str) -> NoReturn:
-        """Not used: `__call__` decides."""
-        raise NotImplementedError
 
-
-class AgentDoor(HttpBearer):
+class AgentDoor(_BearerDoor):
     """An agent's token."""
 
     def __call__(self, request: HttpRequest) -> Agent:
@@ -88,10 +88,6 @@ class AgentDoor(HttpBearer):
                 "This is a person's token; the route is for agents.", hint="Use the site's agent token."
             )
         return agent
-
-    def authenticate(self, request: HttpRequest, token: str) -> NoReturn:
-        """Not used: `__call__` decides."""
-        raise NotImplementedError
 
 
 class StrictParser(Parser):

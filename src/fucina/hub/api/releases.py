@@ -1,11 +1,13 @@
 """Releases and their bytes."""
 
-from django.http import FileResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Router
 
 from fucina.client.wire import ReleaseInfo
 from fucina.hub.api.archive import stream_zip
 from fucina.hub.api.doors import PersonRequest
+from fucina.hub.api.files import answer_file
 from fucina.hub.registry import read
 
 router = Router(tags=["releases"])
@@ -24,10 +26,10 @@ def release(request: PersonRequest, ref: str) -> ReleaseInfo:
 
 
 @router.get("/{ref}/files/{path:path}")
-def file(request: PersonRequest, ref: str, path: str) -> FileResponse:
+def file(request: PersonRequest, ref: str, path: str) -> HttpResponseBase:
     """One file of a release, as a download."""
     found = read.release_file(read.find_release(ref, person=request.auth), path)
-    return FileResponse(found.open("rb"), as_attachment=True, filename=found.name)
+    return answer_file(request, found, filename=found.name)
 
 
 @router.get("/{ref}/archive")

@@ -12,4 +12,4 @@ def run(task: StageTask) -> StageResult:
     recipe = TrainRecipe.model_validate(task.given.recipe)
     recipe = recipe.model_copy(update={"num_threads": recipe.num_threads or task.settings.num_threads})
     data = task.out_of(StageName.PREPARE)
-    return train(recipe, data=data, out=task.out, scratch=task.scratch, progress=task.progress)
+    return train(recipe, data=data, out=task.out, scratch=task.scratch, progress=task.progress, place=task.place)

@@ -1,0 +1,148 @@
+"""The journal of intents: what was meant to be submitted is on disk before Slurm hears of it."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fucina.compute.spec import JobReport, JobSpec
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS job (
+  key TEXT PRIMARY KEY,
+  spec TEXT NOT NULL,
+  intended_at REAL NOT NULL,
+  job_id INTEGER,
+  submit_at INTEGER,
+  log TEXT NOT NULL DEFAULT '',
+  ended_seen_at REAL,
+  cancel_wanted INTEGER NOT NULL DEFAULT 0,
+  report TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+_COLUMNS = "key, spec, intended_at, job_id, submit_at, log, ended_seen_at, cancel_wanted, report"
+_MANY = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """One job that was asked for. Times are seconds since 1970."""
+
+    key: str
+    spec: JobSpec
+    intended_at: float
+    job_id: int | None
+    """None while the answer to its submission is not known."""
+    submit_at: int | None
+    """As Slurm has it; with cluster and job id it names one job for good."""
+    log: str
+    ended_seen_at: float | None
+    """When the queue first said that it had ended."""
+    cancel_wanted: bool
+    report: JobReport | None
+    """The last word, once there is one."""
+
+    def found(self, *, job_id: int, submit_at: int | None) -> "Intent":
+        """The same intent with Slurm's name for it."""
+        return replace(self, job_id=job_id, submit_at=submit_at)
+
+
+class Intents:
+    """SQLite in the executor's folder; every write is on disk when the call returns."""
+
+    def __init__(self, path: Path) -> None:
+        self.is_new = not path.exists()
+        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Several writes as one."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def get(self, key: str) -> Intent | None:
+        """The intent of that key."""
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Intent]:
+        """Intents by key; unknown keys are left out."""
+        wanted = list(keys)
+        found: dict[str, Intent] = {}
+        for begin in range(0, len(wanted), _MANY):
+            piece = wanted[begin : begin + _MANY]
+            marks = ",".join("?" * len(piece))
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM job WHERE key IN ({marks})", piece)  # noqa: S608 - marks
+            found.update((row[0], _intent(row)) for row in rows)
+        return found
+
+    def open_keys(self) -> list[str]:
+        """Keys of jobs without a last word."""
+        return [row[0] for row in self._db.execute("SELECT key FROM job WHERE report IS NULL ORDER BY intended_at")]
+
+    def write_down(self, spec: JobSpec, *, log: str, at: float) -> None:
+        """The intent to submit, before anything is done about it."""
+        self._db.execute(
+            "INSERT INTO job (key, spec, intended_at, log) VALUES (?, ?, ?, ?)",
+            (spec.key, spec.model_dump_json(), at, log),
+        )
+
+    def mark_submitted(self, key: str, *, job_id: int, submit_at: int | None = None) -> None:
+        """Slurm has taken it."""
+        self._db.execute(
+            "UPDATE job SET job_id = ?, submit_at = coalesce(?, submit_at) WHERE key = ?", (job_id, submit_at, key)
+        )
+
+    def mark_ended(self, key: str, *, at: float) -> None:
+        """The queue says that it has ended; its accounting may come later."""
+        self._db.execute("UPDATE job SET ended_seen_at = coalesce(ended_seen_at, ?) WHERE key = ?", (at, key))
+
+    def want_cancel(self, key: str) -> None:
+        """Cancel it, now or as soon as it is found."""
+        self._db.execute("UPDATE job SET cancel_wanted = 1 WHERE key = ?", (key,))
+
+    def settle(self, report: JobReport) -> None:
+        """Keep the last word."""
+        self._db.execute("UPDATE job SET report = ? WHERE key = ?", (report.model_dump_json(), report.key))
+
+    def drop(self, key: str) -> None:
+        """Forget it."""
+        self._db.execute("DELETE FROM job WHERE key = ?", (key,))
+        self._db.execute("DELETE FROM fact WHERE name = ?", (f"job:{key}",))
+
+    def fact(self, name: str) -> str:
+        """A remembered fact, empty if there is none."""
+        row = self._db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return row[0] if row else ""
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a fact."""
+        self._db.execute("INSERT OR REPLACE INTO fact (name, value) VALUES (?, ?)", (name, value))
+
+
+def _intent(row: tuple) -> Intent:
+    key, spec, intended_at, job_id, submit_at, log, ended, cancel, report = row
+    return Intent(
+        key=key,
+        spec=JobSpec.model_validate_json(spec),
+        intended_at=intended_at,
+        job_id=job_id,
+        submit_at=submit_at,
+        log=log,
+        ended_seen_at=ended,
+        cancel_wanted=bool(cancel),
+        report=JobReport.model_validate_json(report) if report else None,
+    )
