@@ -79,13 +79,16 @@ def speed(run: PublishedRun, constants: Constants, layout: Layout) -> float:
     return asked.batch * run.sequence / cost.step_s / run.num_devices
 
 
-def fit(runs: Sequence[PublishedRun]) -> Constants:
-    """Least squares in logarithms with priors; layouts that rows leave open are searched again between rounds."""
+def fit(runs: Sequence[PublishedRun], *, near: Constants | None = None) -> Constants:
+    """Least squares in logarithms with priors; layouts that rows leave open are searched again between rounds.
+
+    `near` is a fit of almost the same rows, from which fewer rounds lead on.
+    """
     names = active(runs)
     prior = PRIOR.model_dump()
     weights = [1 / math.sqrt(sum(other.family == run.family for other in runs)) for run in runs]
-    constants = PRIOR
-    for _ in range(4):
+    constants = near or PRIOR
+    for _ in range(4 if near is None else 2):
         layouts = [find_layout(run, question(run, constants), engine="compiled").layouts[0] for run in runs]
 
         def residuals(logs: np.ndarray, layouts: Sequence[Layout] = layouts) -> np.ndarray:
@@ -117,14 +120,16 @@ def robust(z: float) -> float:
 
 
 def leave_out(
-    runs: Sequence[PublishedRun], fitting: Sequence[PublishedRun], group: Callable[[PublishedRun], str]
+    runs: Sequence[PublishedRun],
+    fitting: Sequence[PublishedRun],
+    group: Callable[[PublishedRun], str],
+    everything: Constants,
 ) -> list[Prediction]:
     """Every row of healthy steps by the constants fitted on all rows but those of its group."""
     rows = []
-    everything = fit(fitting)
     for name in sorted({group(run) for run in runs}):
         rest = [run for run in fitting if group(run) != name]
-        constants = fit(rest) if len(rest) < len(fitting) else everything
+        constants = fit(rest, near=everything) if len(rest) < len(fitting) else everything
         rows += [predict(run, constants, engine="compiled") for run in runs if group(run) == name]
     return rows
 
@@ -168,7 +173,9 @@ def main() -> None:
         (given.sources, "whole publication", lambda run: run.id.split("-")[0]),
     ):
         if wanted:
-            print_errors(f"every row by the fit that left only its {words} out", leave_out(runs, fitting, group))
+            print_errors(
+                f"every row by the fit that left only its {words} out", leave_out(runs, fitting, group, fits["all"])
+            )
     if given.rows:
         for row in left_out:
             print(f"{row.id:44s} {row.error if row.error is not None else math.nan:+.3f} {row.stack:8s} {row.layout}")
