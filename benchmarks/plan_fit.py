@@ -107,7 +107,13 @@ def fit(runs: Sequence[PublishedRun], *, near: Constants | None = None) -> Const
 
         start = np.array([math.log(getattr(constants, n) / prior[n]) for n in names])
         top = np.array([math.log(1.0 / prior[n]) + 1e-9 if n in AT_MOST_ONE else 3.0 for n in names])
-        done = least_squares(residuals, np.minimum(start, top - 1e-6), bounds=(-3.0, top), max_nfev=25)
+        done = least_squares(
+            residuals,
+            np.minimum(start, top - 1e-6),
+            bounds=(-3.0, top),
+            max_nfev=25,
+            ftol=1e-8 if near is None else 1e-4,
+        )
         constants = Constants(
             **{**prior, **{n: float(prior[n] * math.exp(v)) for n, v in zip(names, done.x, strict=True)}}
         )
