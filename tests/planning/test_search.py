@@ -125,3 +125,38 @@ def test_a_step_of_one_device_takes_what_its_products_take_at_least():
     flops = MODELS["llama-2-7b"].flops_per_token(4096) * 64 * 4096
 
     assert found.step_s[0] > flops / find_accelerator("H200-141GB").peak_16
+
+
+def test_experts_that_fill_a_domain_exchange_gradients_over_one_port_each():
+    _, _, _, reached = setting("mixtral-8x7b", "H100-80GB")
+
+    shared = kernel.link_between(reached, 64.0, 1.0, 1)
+    alone = kernel.link_between(reached, 8.0, 8.0, 1)
+
+    assert kernel.link_between(reached, 8.0, 1.0, 1) == reached.up
+    assert alone == pytest.approx(reached.out / kernel.crowding(reached, 8.0, 8.0))
+    assert shared == pytest.approx(min(reached.up, 8 * reached.out / kernel.crowding(reached, 64.0, 1.0)))
+
+
+def test_a_token_crosses_the_network_once_to_each_domain_of_its_experts():
+    _, shape, _, reached = setting("deepseek-v3", "H100-80GB")
+    reached = reached._replace(up=1e30, ep_exposed=1.0)
+
+    def crossings(ep):
+        return kernel.between_experts(shape, reached, 1.0, ep) * reached.out / (4.0 * shape.hidden)
+
+    assert crossings(1.0) == 0.0
+    assert crossings(8.0) == pytest.approx(0.0, abs=1e-12)
+    assert crossings(16.0) == pytest.approx(1 - 0.5**8)
+    assert crossings(64.0) == pytest.approx(7 * (1 - (7 / 8) ** 8))
+
+
+def test_narrow_heads_reach_less_of_the_attention_rate():
+    _, shape, work, reached = setting("llama-3-8b", "H100-80GB")
+    narrow = shape._replace(heads=2 * shape.heads)
+
+    wide_s, narrow_s = (
+        kernel.layer_cost(s, work, reached, 1.0, 1.0, 1.0, 1.0, 0, False).attention_s for s in (shape, narrow)
+    )
+
+    assert narrow_s / wide_s == pytest.approx((64 + kernel.HALF_HEAD) / 64 * 128 / (128 + kernel.HALF_HEAD))

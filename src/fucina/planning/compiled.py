@@ -18,7 +18,9 @@ def _compile(function: Callable[..., Any], **names: Any) -> Any:
 
 between_experts = _compile(kernel.between_experts)
 uncovered = _compile(kernel.uncovered)
-between_ranks = _compile(kernel.between_ranks, uncovered=uncovered)
+crowding = _compile(kernel.crowding)
+link_between = _compile(kernel.link_between, crowding=crowding)
+between_ranks = _compile(kernel.between_ranks, uncovered=uncovered, crowding=crowding, link_between=link_between)
 layer_cost = _compile(kernel.layer_cost, between_experts=between_experts)
 head_cost = _compile(kernel.head_cost)
 combine = _compile(kernel.combine, head_cost=head_cost)

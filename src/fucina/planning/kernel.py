@@ -11,6 +11,9 @@ Sources: Narayanan et al. 2021 (arXiv 2104.04473) for the bubble and tensor para
 
 from typing import Any, NamedTuple
 
+HALF_HEAD = 100.0
+"""Head width at which attention reaches half its rate: exponentials take the same time whatever the width. Published
+forward rates of fused attention on Hopper at 64 are some 0.7 of those at 128 (Shah et al. 2024, arXiv 2407.08608)."""
 NO_RECOMPUTE, SELECTIVE, FULL, PARTIAL = 0, 1, 2, 3
 """PARTIAL recalculates whole layers, as few as fit."""
 
@@ -172,15 +175,17 @@ def layer_cost(
     forward = 2.0 * tokens * (shape.attention + shape.feed_forward) / tp / rate
     routed_bytes, exchange, launch = 0.0, 0.0, rates.launch_s
     if shape.routed > 0.0:
-        rows = tokens * ep * shape.top_k / shape.routed
+        rows = tokens / tp * ep * shape.top_k / shape.routed
         wide = min(shape.expert_width, shape.hidden)
         rate = rates.matrix * rates.experts * rows / (rows + rates.half_rows) * wide / (wide + rates.half_width)
         forward += 2.0 * tokens * shape.top_k * shape.expert / tp / rate
         routed_bytes = 2.0 * tokens / tp * shape.top_k * (2.0 * shape.hidden + 3.0 * shape.expert_width)
-        launch += (rates.launch_experts_s + rates.route_s * tokens) * shape.routed / ep
-        exchange = between_experts(shape, rates, tokens / tp, tp, ep) * passes
+        launch += (rates.launch_experts_s + rates.route_s * tokens / tp) * shape.routed / ep
+        exchange = between_experts(shape, rates, tokens / tp, ep) * passes
     uneven = 1.0 + rates.cp_uneven * (1.0 - 1.0 / cp)
-    scores = 2.0 * tokens * work.attended * uneven * (shape.qk + shape.value) / tp / rates.attention
+    head = 0.5 * (shape.qk + shape.value) / shape.heads
+    attention = rates.attention * head / (head + HALF_HEAD) * (128.0 + HALF_HEAD) / 128.0
+    scores = 2.0 * tokens * work.attended * uneven * (shape.qk + shape.value) / tp / attention
     kept_hidden = shape.hidden / tp if sp else shape.hidden
     values = 2.0 * tokens * (5.0 * kept_hidden + (shape.qk + shape.kv + shape.value + shape.ff_width) / tp)
     score_values = tokens * work.sequence * shape.heads / tp if rates.unfused > 0.0 else 0.0
@@ -209,13 +214,21 @@ def layer_cost(
     )  # fmt: skip
 
 
-def between_experts(shape: Shape, rates: Rates, tokens: float, tp: float, ep: float) -> float:
-    """Seconds that sending tokens to experts and back holds one pass up."""
+def between_experts(shape: Shape, rates: Rates, tokens: float, ep: float) -> float:
+    """Seconds that sending tokens to experts and back holds one pass up.
+
+    Ranks of an expert group are neighbours, whatever else they split. A token crosses the network once to each other
+    domain that holds some of its experts, and is dealt to them inside (DeepSeek-AI 2024, arXiv 2412.19437, 3.2.2).
+    """
     if ep == 1.0:
         return 0.0
-    inside = min(1.0, (rates.domain / tp - 1.0) / (ep - 1.0)) if rates.domain > tp else 0.0
-    sent = 2.0 * tokens * shape.top_k * shape.hidden * (ep - 1.0) / ep
-    return rates.ep_exposed * 2.0 * sent * (inside / rates.up + (1.0 - inside) / rates.out)
+    domains = max(1.0, ep / rates.domain)
+    missed = 1.0
+    for _ in range(int(shape.top_k)):
+        missed *= 1.0 - 1.0 / domains
+    inside = shape.top_k * (ep - 1.0) / ep if rates.domain > 1.0 else 0.0
+    across = (domains - 1.0) * (1.0 - missed)
+    return rates.ep_exposed * 4.0 * tokens * shape.hidden * (inside / rates.up + across / rates.out)
 
 
 def between_ranks(
@@ -229,22 +242,18 @@ def between_ranks(
     dense = shape.layers * (shape.attention + shape.feed_forward) / (tp * pp)
     dense += shape.table / tp * (shape.tables if pp == 1.0 else 1.0)
     spread = dp * cp
-    experts, expert_spread = 0.0, spread
+    experts, expert_spread, expert_link = 0.0, spread, rates.up
     if shape.routed > 0.0:
-        folded = tp if ep <= spread else 1.0
-        experts = shape.layers * shape.routed * shape.expert / (ep * folded * pp)
-        expert_spread = max(1.0, spread * tp / (ep * folded))
-    ranks = max(1.0, min(spread, rates.domain / (tp * cp)))
-    domains = spread / ranks
-    crowded = 1.0 + rates.congestion * domains / (domains + 64.0)
-    link = rates.up
-    if domains > 1.0:
-        ports = ranks if zero < 3 or rates.nics > 0.0 else 1.0
-        link = min(rates.up, rates.out * ports / crowded)
+        experts = shape.layers * shape.routed * shape.expert / (ep * pp)
+        expert_spread = max(1.0, spread * tp / ep)
+        expert_link = link_between(rates, expert_spread, ep, zero)
+    link = link_between(rates, spread, tp * cp, zero)
     exposed = 0.0
     if spread > 1.0 and zero < 3:
-        exchange = (spread - 1.0) / spread * (dense + (experts if expert_spread > 1.0 else 0.0))
-        exchange *= work.trained * (rates.grad_bytes + 2.0) / link
+        exchange = (spread - 1.0) / spread * dense / link + (
+            expert_spread - 1.0
+        ) / expert_spread * experts / expert_link
+        exchange *= work.trained * (rates.grad_bytes + 2.0)
         if zero == 2:
             exposed = micro_batches * uncovered(exchange * 0.5, rates.dp_exposed, rates.dp_hidden * behind_s * 0.6)
             exposed += 0.5 * exchange * rates.dp_exposed
@@ -253,9 +262,13 @@ def between_ranks(
     elif spread > 1.0:
         split, across = link, 0.0
         if shard < spread:
-            split = rates.up if shard <= ranks else link
-            across = 2.0 * rates.grad_bytes * (dense + experts) / shard / rates.out * crowded
-        each = 2.0 * (dense + experts) * (shard - 1.0) / shard / split * (2.0 + work.weight_gradient)
+            split = rates.up if shard * tp * cp <= rates.domain else link
+            across = 2.0 * rates.grad_bytes * (dense + experts) / shard / rates.out * crowding(rates, spread, tp * cp)
+        each = dense * (shard - 1.0) / shard / split
+        if shape.routed > 0.0:
+            over = min(shard, expert_spread)
+            each += experts * (over - 1.0) / over / (split if shard < spread else expert_link)
+        each *= 2.0 * (2.0 + work.weight_gradient)
         exposed = micro_batches * uncovered(each, rates.gather_exposed, rates.gather_hidden * behind_s)
         exposed += uncovered(across, rates.dp_exposed, rates.dp_hidden * behind_s * 0.6)
     over = shard if zero >= 1 else 1.0
@@ -266,6 +279,24 @@ def between_ranks(
     if zero == 3 and shard > 1.0:
         state += 2.0 * (shape.attention + shape.feed_forward + shape.expert * shape.routed / ep) / tp
     return Exchange(exposed, 30.0 * learned / rates.memory, state)
+
+
+def crowding(rates: Rates, ranks: float, stride: float) -> float:
+    """Slowing of an exchange by the number of domains that it joins; `stride` devices lie from rank to rank."""
+    domains = ranks / max(1.0, min(ranks, rates.domain / stride))
+    return 1.0 + rates.congestion * domains / (domains + 64.0)
+
+
+def link_between(rates: Rates, ranks: float, stride: float, zero: int) -> float:
+    """Bytes a second at which ranks that lie `stride` devices apart reduce or gather.
+
+    Those of one domain join first and share its network ports; experts of a whole domain have one port each.
+    """
+    inside = max(1.0, min(ranks, rates.domain / stride))
+    if ranks <= inside:
+        return rates.up
+    ports = inside if zero < 3 or rates.nics > 0.0 else 1.0
+    return min(rates.up, rates.out * ports / crowding(rates, ranks, stride))
 
 
 def uncovered(exchange_s: float, exposed: float, behind_s: float) -> float:

@@ -180,7 +180,8 @@ def rates(
         ep_exposed=constants.ep_exposed * hides, pp_exposed=constants.pp_exposed * hides,
         dp_exposed=1.0 if legacy else constants.dp_exposed * hides, dp_hidden=0.0 if legacy else constants.dp_hidden,
         gather_exposed=constants.gather_exposed * hides, gather_hidden=constants.dp_hidden,
-        grad_bytes=4.0 if legacy else 2.0, step_s=constants.step_ms * 1e-3,
+        grad_bytes=4.0 if legacy or joined else 2.0,  # Megatron-LM adds in 32 bits (arXiv 2407.21783)
+        step_s=constants.step_ms * 1e-3,
         kept=(0.8 if low else 1.0) * (0.85 if joined else 1.0),
         cp_uneven=constants.cp_uneven if plain else 0.0, capacity=accelerator.mem_gb * USABLE,
     )  # fmt: skip

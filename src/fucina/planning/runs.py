@@ -221,8 +221,13 @@ def _asked(parallel: dict[str, Any], recompute: object, accelerator: Accelerator
     if parallel.get("sharding") == "HSDP":
         shard = max(1, accelerator.scale_up_domain)
     said = {name: parallel.get(name) for name in ("tp", "cp", "ep", "pp", "vp", "mbs", "sp")}
-    if said["vp"] is None and str(parallel.get("schedule", "")).lower() == "1f1b":
-        said["vp"] = 1
+    for name, number in re.findall(r"\b(TP|PP) ?(\d+)\b", str(parallel.get("note") or "")):
+        said[name.lower()] = said[name.lower()] or int(number)
+    one_stage = (
+        str(parallel.get("schedule", "")).lower() == "1f1b" or "deepspeed" in str(parallel.get("framework")).lower()
+    )
+    if said["vp"] is None and one_stage:
+        said["vp"] = 1  # DeepSpeed's pipeline engine gives a device one stage
     return Asked(**said, zero=stage, shard=shard, recompute=_recompute(recompute))
 
 
