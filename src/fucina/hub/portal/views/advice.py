@@ -41,14 +41,18 @@ def show(request: HttpRequest) -> HttpResponse:
     is_change = bool(answers.pop("change", None))
     if not answers or is_change:
         initial = {name: value for name, value in answers.items() if name in AdviceForm.base_fields}
-        return page(request, "portal/advice_questions.html", QuestionsPage(form=AdviceForm(initial=initial)))
+        return page(
+            request, "portal/advice_questions.html", QuestionsPage(form=AdviceForm(initial=initial)), place="advice"
+        )
     form = AdviceForm(answers)
     if not form.is_valid() or form.intake is None:
-        return page(request, "portal/advice_questions.html", QuestionsPage(form=form), status=422)
+        return page(request, "portal/advice_questions.html", QuestionsPage(form=form), place="advice", status=422)
     try:
         advice = advise(form.intake, now=timezone.now())
     except BadInput as error:
-        return page(request, "portal/advice_questions.html", QuestionsPage(form=form, error=error), status=422)
+        return page(
+            request, "portal/advice_questions.html", QuestionsPage(form=form, error=error), place="advice", status=422
+        )
     prefill = advice.application.model_dump(mode="json") if advice.application else {}
     context = AdvicePage(
         advice=advice,
@@ -56,4 +60,4 @@ def show(request: HttpRequest) -> HttpResponse:
         application_query=urlencode({name: value for name, value in prefill.items() if value}),
         answers_query=answers.urlencode(),
     )
-    return page(request, "portal/advice.html", context)
+    return page(request, "portal/advice.html", context, place="advice")
