@@ -40,7 +40,9 @@ def programs(tmp_path):
 
 def bash(script: str, programs: Path, **environment: str) -> subprocess.Popen:
     env = {"PATH": f"{programs}:/usr/bin:/bin", "SLURM_JOB_ID": "17", "HOME": "/", **environment}
-    return subprocess.Popen(["bash"], stdin=_file(script, programs), stdout=subprocess.PIPE, text=True, env=env)
+    heard = "import os, signal; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execvp('bash', ['bash'])"
+    argv = [sys.executable, "-c", heard]  # whoever runs the tests may have told them not to hear SIGINT
+    return subprocess.Popen(argv, stdin=_file(script, programs), stdout=subprocess.PIPE, text=True, env=env)
 
 
 def _file(script: str, programs: Path) -> int:

@@ -23,6 +23,7 @@ from fucina.client.wire import (
 )
 from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
 from fucina.client.wire_jobs import JobRequest
+from fucina.client.wire_network import FactEdit
 from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
@@ -33,6 +34,7 @@ from fucina.hub.compute.models import Artifact, Job, LineRun, Project, ProjectFi
 from fucina.hub.data.actions import register_dataset_version
 from fucina.hub.people.models import Membership
 from fucina.hub.registry.actions import register_release
+from fucina.network.catalogue import shipped_catalogue
 from fucina.network.spec import load_network
 from tests.hub.conftest import (
     DOCUMENT,
@@ -113,8 +115,22 @@ def job_request(world: World) -> dict[str, Any]:
     return as_json(JobRequest(project=world.project, key="my-first-job", command=("true",), walltime_s=60))
 
 
+def shipped_catalogue_body() -> dict[str, Any]:
+    return as_json(shipped_catalogue())
+
+
 DECISION = DecisionRequest(granted=False, reason="Too early.")
 REFUND = RefundRequest(job="slurm.alpha.1.1", gpu_s=5, reason="Node failed.")
+CATALOGUE = (
+    "",
+    "/factories",
+    "/factories/it4lia",
+    "/antennas",
+    "/systems",
+    "/systems/jupiter",
+    "/services",
+    "/programmes",
+)
 AGENT_LIST: dict[str, Any] = {"door": "agent", "dag": 200}
 ROUTES: dict[str, Route] = {
     "GET /health": Route(door="open", dag=200),
@@ -183,6 +199,11 @@ ROUTES: dict[str, Route] = {
         ok=403, dag=403, call=lambda world: as_json(UserRequest(person="ada", unix_user="ada"))
     ),
     "POST /sites/local/drain": Route(ok=403, dag=403, call=lambda world: as_json(DrainRequest(drain=True))),
+    **{f"GET /network{what}": Route(door="open", dag=200) for what in CATALOGUE},
+    "POST /network/catalogue": Route(ok=403, dag=403, call=lambda world: shipped_catalogue_body()),
+    "POST /network/factory/it4lia/facts": Route(
+        ok=403, dag=403, call=lambda world: as_json(FactEdit(field="city", value="Bologna"))
+    ),
     "GET /agent/accounts": Route(**AGENT_LIST),
     "POST /agent/claim": Route(**AGENT_LIST, call=lambda world: as_json(ClaimRequest(num_slots=1, num_gpus=1))),
     "POST /agent/heartbeat": Route(**AGENT_LIST, call=lambda world: as_json(HeartbeatRequest(version="0"))),
@@ -207,6 +228,8 @@ TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites
 """Routes that name a project in their body."""
 
 SCHEMA_PATHS = {
+    "kind}/{key": ("factory/it4lia",),
+    "key": ("it4lia", "jupiter"),
     "ref": ("application", "project", "run", "release", "job", "allocation", "refund"),
     "name": ("local",),
     "stage": ("prepare",),
