@@ -76,7 +76,7 @@ def record_usage(*, placed: Sequence[Placed], by: Actor, at: datetime) -> int:
     other figures adds a correction.
     """
     pks = sorted({one.allocation.pk for one in placed})
-    list(Allocation.objects.select_for_update().filter(pk__in=pks).order_by("pk").values_list("pk"))
+    list(Allocation.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk").values_list("pk"))
     books = _open_books(placed, at=at)
     for one in sorted(placed, key=lambda one: one.used.rank):
         _take(books, one.allocation, one.used)

@@ -144,7 +144,9 @@ def _keep_aside(site: Site, used: usage.UsageRecord, reason: str, *, at: datetim
 @transaction.atomic
 def place_again(*, site: Site, by: Actor, at: datetime) -> int:
     """Try to place what was kept aside, after an allocation got its account; returns how many found one."""
-    rows = list(UnplacedUsage.objects.select_for_update().filter(site=site, placed_at__isnull=True).order_by("pk"))
+    rows = list(
+        UnplacedUsage.objects.select_for_update(no_key=True).filter(site=site, placed_at__isnull=True).order_by("pk")
+    )
     placed, homeless = _place(site, (usage.UsageRecord.model_validate(row.wire) for row in rows))
     if not placed:
         return 0
