@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -32,8 +34,9 @@ def server_user() -> dict[str, int]:
     return {"user": entry.pw_uid, "group": entry.pw_gid}
 
 
-def main(command: list[str]) -> int:
-    """Start, run, stop; returns the command's exit code."""
+@contextmanager
+def postgres() -> Iterator[str]:
+    """A server with an empty database, which ends with the context; gives its address."""
     with tempfile.TemporaryDirectory(prefix="fucina-postgres-") as folder:
         user = server_user()
         if user:
@@ -49,10 +52,15 @@ def main(command: list[str]) -> int:
         control = [program("pg_ctl"), "-D", str(data), "-w"]
         subprocess.run([*control, "-l", f"{folder}/log", "-o", settings, "start"], **options)
         try:
-            url = f"postgres://fucina@127.0.0.1:{port}/postgres"
-            return subprocess.run(command, env=os.environ | {"FUCINA_TEST_DATABASE_URL": url}, check=False).returncode
+            yield f"postgres://fucina@127.0.0.1:{port}/postgres"
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], **options)
+
+
+def main(command: list[str]) -> int:
+    """Start, run, stop; returns the command's exit code."""
+    with postgres() as url:
+        return subprocess.run(command, env=os.environ | {"FUCINA_TEST_DATABASE_URL": url}, check=False).returncode
 
 
 if __name__ == "__main__":

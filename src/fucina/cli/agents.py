@@ -1,8 +1,12 @@
 """`fucina agent`."""
 
+import glob
+import logging
 import os
 import re
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -17,8 +21,10 @@ from fucina.compute.executor import Executor
 from fucina.compute.local import LocalExecutor
 from fucina.compute.slurm.opening import open_mirrored, open_slurm, open_transport
 from fucina.config import Settings
-from fucina.errors import BadInput, NotSignedIn
+from fucina.errors import BadInput, NotSignedIn, Unavailable
 from fucina.network.spec import Site, load_network, load_site
+
+logger = logging.getLogger(__name__)
 
 
 class UnknownSite(BadInput):
@@ -82,18 +88,39 @@ def open_executor(site: Site, root: Path) -> Executor:
     return LocalExecutor(root / "jobs")
 
 
-def register_personal(settings: Settings, site: Site, *, token: str, project: str, gpu_hours: float | None) -> Site:
+def register_personal(
+    settings: Settings,
+    site: Site,
+    *,
+    token: str,
+    project: str,
+    gpu_hours: float | None,
+    wait: Callable[[float], object] = time.sleep,
+) -> Site:
     """Register one's own site with one's own token and keep its agent's; returns the site as the hub calls it.
 
-    Raises NotPersonal, and what the hub answers.
+    A hub that has known the site before and does not answer now is waited for. Raises NotPersonal, and what the hub
+    answers.
     """
     if not project or gpu_hours is None:
         raise NotPersonal(
             "A personal agent must say for which project it brings how much time.",
             hint="Add --project REFERENCE and --hours GPU-HOURS.",
         )
+    request = PersonalSiteRequest(site=site, project=project, gpu_hours=gpu_hours)
+    folder = settings.agent_token_file.parent
+    is_known = any(folder.glob(f"agent-{glob.escape(_folder_name(site))}.*.token"))
     with Hub(settings.url, token) as hub:
-        answer = hub.bring_site(PersonalSiteRequest(site=site, project=project, gpu_hours=gpu_hours))
+        answer, patience_s = None, pace_of(site).tick_s
+        while answer is None:
+            try:
+                answer = hub.bring_site(request)
+            except Unavailable as error:
+                if not is_known:
+                    raise
+                logger.warning("%s It is waited for.", error.message)
+                wait(patience_s)
+                patience_s = min(2 * patience_s, pace_of(site).patience_s)
     known = site.model_copy(update={"id": answer.site})
     write_token(token_file(settings, known), answer.token)
     return known

@@ -104,6 +104,20 @@ class JobSpec(BaseModel):
             return 1
         return sum(_num_indices(part) for part in self.array.partition("%")[0].split(","))
 
+    @property
+    def task_numbers(self) -> tuple[int, ...]:
+        """Indices of the array's jobs, each once, in order; none without an array."""
+        parts = self.array.partition("%")[0].split(",") if self.array else []
+        return tuple(sorted({number for part in parts for number in _indices(part)}))
+
+
+def _indices(part: str) -> range:
+    """Indices of `first-last:step`."""
+    bounds, _, step = part.partition(":")
+    first, _, last = bounds.partition("-")
+    stride = int(step or 1)
+    return range(int(first), int(last or first) + 1, stride) if stride else range(0)
+
 
 def _num_indices(part: str) -> int:
     """Indices of `first-last:step`; 0 where the last comes before the first or the step is 0."""

@@ -280,7 +280,9 @@ def test_a_job_that_slurm_forgot_is_submitted_again_and_its_old_id_is_nobodys(be
     files = [cluster.places.state / name for name in ("job_state", "job_state.old")]
     before = [file.read_bytes() for file in files]
     lost = bench.run("sleep", "1000", key="lost")
+    ending = bench.run("sleep", "1000", key="ending")
     bench.running("lost")
+    bench.running("ending")
     cluster.kill("slurmctld")
     for file, content in zip(files, before, strict=True):
         file.write_bytes(content)
@@ -295,8 +297,13 @@ def test_a_job_that_slurm_forgot_is_submitted_again_and_its_old_id_is_nobodys(be
         root=bench.root,
         clock=lambda: datetime.now(UTC) + timedelta(seconds=slurm_executor.LOST_S + 1),
     )
-    later.poll([lost.key])
+    bench.executor.cancel(ending.key)
+    assert bench.executor.poll([ending.key])[ending.key].state is JobState.UNKNOWN
+    later.poll([lost.key, ending.key])
     later.close()
+    ended = bench.final("ending")
+    assert (ended.state, ended.native_id) == (JobState.CANCELLED, "")
+    assert in_queue(cluster, ending.key) == []
     running = bench.running("lost")
     assert in_queue(cluster, lost.key) == [running.native_id]
     assert running.native_id not in others

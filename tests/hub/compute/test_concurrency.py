@@ -6,7 +6,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobSpec, JobState
@@ -18,7 +18,7 @@ from fucina.hub.compute.actions import cancel_run, start_run
 from fucina.hub.compute.models import Job, LineRun
 from fucina.hub.compute.read import project_info
 from fucina.hub.people.actions import LinkSpent, make_sign_in_link, redeem
-from tests.hub.conftest import DOCUMENT, NOON, report, run_request, send_blob, usage, work_off
+from tests.hub.conftest import DOCUMENT, NOON, claim_one, report, run_request, send_blob, usage, work_off
 
 NUM_THREADS = 6
 
@@ -141,3 +141,24 @@ def test_a_link_is_redeemed_by_one(ada):
 def test_sqlite_runs_in_wal_with_its_own_file():
     with connection.cursor() as cursor:
         assert cursor.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer at a time")
+def test_a_report_does_not_wait_for_whoever_starts_another_run(allocation, project, ada, chiara):
+    """A job that is updated twice has its references checked at the commit: with locks on them, that was a deadlock."""
+    send_blob(project, DOCUMENT, ada)
+    start_run(project=project, request=run_request(project), by=ada, at=NOON)
+    job = claim_one(chiara.agent)
+
+    def started() -> str:
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '5s'")
+            told = report(job, state=JobState.RUNNING)
+            return jobs.mark_started(agent=chiara.agent, ref=job.ref, report=told, at=NOON).state
+        finally:
+            connections.close_all()
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as pool:
+        start_run(project=project, request=run_request(project, key="the-second-run"), by=ada, at=NOON)
+        assert pool.submit(started).result(timeout=60) == JobState.RUNNING

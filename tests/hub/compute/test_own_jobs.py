@@ -10,7 +10,7 @@ from fucina.client.wire_jobs import JobRequest
 from fucina.compute.spec import JobSpec, JobState
 from fucina.errors import NotVisible
 from fucina.hub.accounting.actions import BudgetExceeded
-from fucina.hub.accounting.models import LedgerEntry, UsageRecord
+from fucina.hub.accounting.models import LedgerEntry, UsageRecord, balance
 from fucina.hub.compute import job_read, jobs
 from fucina.hub.compute.actions import KeyTaken
 from fucina.hub.compute.files import left_file, put_file, stored_file
@@ -18,6 +18,7 @@ from fucina.hub.compute.models import Artifact, Job, JobEvent
 from fucina.hub.compute.own_jobs import JobEnded, JobRefused, PartOfARun, cancel_job, look_at, submit_job
 from fucina.hub.compute.placement import NoAllocation, NoPlace
 from fucina.hub.compute.read import project_info
+from fucina.hub.compute.usage import take_usage
 from fucina.hub.compute.waiting import why
 from fucina.hub.data.storage import BadPath, BadUpload
 from fucina.hub.network.actions import register_agent, register_site
@@ -384,3 +385,53 @@ def test_why_of_a_stage_and_of_what_does_not_wait(run, ada, chiara):
     assert told(run.jobs.get(stage="prepare"), ada)[0] == "It does not wait: it runs."
     jobs.finish(agent=chiara.agent, ref=job.ref, report=report(job), used=usage(job), stage_record=None, at=NOON)
     assert "has ended and is succeeded" in told(run.jobs.get(stage="prepare"), ada)[0]
+
+
+def used_by(job, task, gpu_s, *, state=JobState.SUCCEEDED):
+    key = f"{job.key}.{task}" if task else job.key
+    names = (f"slurm.alpha.1{task}.{gpu_s}",)
+    return usage(job, state=state, job_key=key, gpu_s=gpu_s, measured_at=LATER, same_as=names)
+
+
+def held(allocation):
+    return balance(allocation.entries.all()).held_gpu_s
+
+
+def test_each_task_of_an_array_gives_back_its_share_of_the_hold(project, ada, offline, chiara, allocation):
+    job = submit(project, ada, array="0-3")
+    assert held(allocation) == 4 * 3600
+    first = used_by(job, "t0", 100)
+    take_usage(agent=chiara.agent, records=(first,), at=LATER)
+    assert held(allocation) == 3 * 3600
+    take_usage(agent=chiara.agent, records=(first,), at=LATER)
+    corrected = first.model_copy(update={"gpu_s": 120, "measured_at": LATER + HOUR})
+    take_usage(agent=chiara.agent, records=(corrected, used_by(job, "t2", 7)), at=LATER)
+    assert held(allocation) == 2 * 3600
+    take_usage(agent=chiara.agent, records=(used_by(job, "t1", 5), used_by(job, "t3", 6)), at=LATER)
+    assert held(allocation) == 0
+    assert balance(allocation.entries.all()).used_gpu_s == 120 + 7 + 5 + 6
+
+
+def test_tasks_that_never_started_give_back_the_rest_at_once(project, ada, offline, chiara, allocation):
+    job = submit(project, ada, array="0-3,3")
+    take_usage(agent=chiara.agent, records=(used_by(job, "t1", 9),), at=LATER)
+    never = used_by(job, "", 0, state=JobState.CANCELLED)
+    take_usage(agent=chiara.agent, records=(never,), at=LATER)
+    assert held(allocation) == 0
+    take_usage(agent=chiara.agent, records=(used_by(job, "t0", 8), never), at=LATER)
+    assert (held(allocation), balance(allocation.entries.all()).used_gpu_s) == (0, 17)
+
+
+def test_an_index_named_twice_is_given_back_with_the_last_task(project, ada, offline, chiara, allocation):
+    job = submit(project, ada, array="1,1,2")
+    assert held(allocation) == 3 * 3600
+    take_usage(agent=chiara.agent, records=(used_by(job, "t1", 9),), at=LATER)
+    take_usage(agent=chiara.agent, records=(used_by(job, "t2", 9),), at=LATER)
+    assert held(allocation) == 0
+
+
+@pytest.mark.parametrize(
+    ("array", "numbers"), [("", ()), ("5", (5,)), ("3,0-4:2%3", (0, 2, 3, 4)), ("1,1-2", (1, 2)), ("9-1", ())]
+)
+def test_which_jobs_an_array_stands_for(array, numbers):
+    assert JobSpec(key="a", name="a", command=("true",), walltime_s=1, array=array).task_numbers == numbers

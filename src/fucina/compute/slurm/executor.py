@@ -304,9 +304,18 @@ class SlurmExecutor:
         return reports
 
     def _submit_again(self, intent: Intent) -> None:
-        """A controller killed before it saved its state forgets the jobs it took last, and gives their ids again."""
+        """A controller killed before it saved its state forgets the jobs it took last, and gives their ids again.
+
+        One that was to end has ended: it counts as never submitted, unless the site's accounting says otherwise.
+        """
         missing_s = self._now() - (intent.missing_seen_at or self._now())
-        if missing_s < LOST_S or not intent.spec.requeue or intent.cancel_wanted or intent.job_id is None:
+        if missing_s < LOST_S or intent.job_id is None:
+            return
+        if intent.cancel_wanted:
+            reason = f"It was to end; Slurm has lost it ({intent.job_id})."
+            self._intents.settle(JobReport(key=intent.key, state=JobState.CANCELLED, reason=reason))
+            return
+        if not intent.spec.requeue:
             return
         logger.error("job %s: Slurm has lost it (%d) and is asked again", intent.key, intent.job_id)
         self._intents.drop(intent.key)

@@ -97,7 +97,7 @@ def submit_application(
     """
     if not organisation.memberships.filter(person=by).exists():
         raise NotAMember(f"You do not belong to {organisation}.", hint="Ask one of its owners to add you or to apply.")
-    organisation = Organisation.objects.select_for_update().get(pk=organisation.pk)
+    organisation = Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     mode = modes.mode(mode_id, day=at.date())
     if mode.decision == "brought":
         raise NotAppliedFor(
@@ -211,7 +211,9 @@ def decide_application(
             f"You belong to {application.organisation}; its applications are decided by others.",
             hint="Ask another officer.",
         )
-    application = Application.objects.select_for_update().select_related("organisation").get(pk=application.pk)
+    application = (
+        Application.objects.select_for_update(no_key=True).select_related("organisation").get(pk=application.pk)
+    )
     gpu_s = application.gpu_s if num_gpu_hours is None else max(1, gpu_seconds(num_gpu_hours))
     if granted and gpu_s > application.gpu_s:
         raise WrongState(
@@ -228,7 +230,7 @@ def withdraw_application(*, application: Application, by: Person, at: datetime) 
         raise NotAMember(
             f"You do not belong to {application.organisation}.", hint="Only its members withdraw an application."
         )
-    application = Application.objects.select_for_update().get(pk=application.pk)
+    application = Application.objects.select_for_update(no_key=True).get(pk=application.pk)
     check_move(ApplicationState(application.state), ApplicationState.WITHDRAWN)
     application.state = ApplicationState.WITHDRAWN
     application.save(update_fields=["state"])

@@ -59,7 +59,7 @@ class BadRefund(WrongState):
 
 
 def _lock(allocation: Allocation) -> Allocation:
-    return Allocation.objects.select_for_update().get(pk=allocation.pk)
+    return Allocation.objects.select_for_update(no_key=True).get(pk=allocation.pk)
 
 
 @transaction.atomic
@@ -77,7 +77,7 @@ def allocate(
 
     The site's scheduler charges `slurm_account`, or an account of the allocation's own name. Raises GrantOverspent.
     """
-    grant = Grant.objects.select_for_update().get(pk=grant.pk)
+    grant = Grant.objects.select_for_update(no_key=True).get(pk=grant.pk)
     known = Allocation.objects.filter(grant=grant, partition=partition).first()
     if known is not None:
         return known
@@ -209,7 +209,7 @@ def decide_refund(*, proposal: RefundProposal, granted: bool, by: Person, at: da
     Raises NotForMembers, WrongState, BadRefund.
     """
     check_outsider(proposal.allocation, by=by)
-    proposal = RefundProposal.objects.select_for_update().get(pk=proposal.pk)
+    proposal = RefundProposal.objects.select_for_update(no_key=True).get(pk=proposal.pk)
     wanted = RefundState.GRANTED if granted else RefundState.REJECTED
     if proposal.state == wanted:
         return proposal

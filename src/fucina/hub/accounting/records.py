@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import Sum
 
 from fucina.accounting import usage
 from fucina.hub.accounting.models import (
@@ -27,11 +28,23 @@ from fucina.units import gpu_hours
 CHARGES = (Kind.USE, Kind.CORRECTION, Kind.REFUND)
 
 
+class ArrayHold(NamedTuple):
+    """The one hold of an array, of which each task gives back its share when its usage arrives."""
+
+    job: str
+    """Key of the array."""
+    tasks: tuple[str, ...]
+    """Keys of its tasks."""
+    share_gpu_s: int
+
+
 class Placed(NamedTuple):
     """A usage record with the allocation that pays for it."""
 
     allocation: Allocation
     used: usage.UsageRecord
+    array: ArrayHold | None = None
+    """Where it is of a task, or of the tasks that never started, which go by the array's own key."""
 
 
 @dataclass(slots=True)
@@ -46,6 +59,8 @@ class _Books:
     """Sum of use, corrections and refunds."""
     refunded: dict[str, int]
     at: datetime
+    arrays: dict[str, ArrayHold] = field(default_factory=dict)
+    """Arrays of tasks that still have to give back their share of the hold."""
     rows: list[UsageRecord] = field(default_factory=list)
     entries: list[LedgerEntry] = field(default_factory=list)
     new_aliases: dict[str, str] = field(default_factory=dict)
@@ -60,11 +75,11 @@ def record_usage(*, placed: Sequence[Placed], by: Actor, at: datetime) -> int:
     The first record of a job gives its hold back and charges what it used, even beyond the hold; a later reading with
     other figures adds a correction.
     """
-    pks = sorted({allocation.pk for allocation, _ in placed})
-    list(Allocation.objects.select_for_update().filter(pk__in=pks).order_by("pk").values_list("pk"))
-    books = _open_books([used for _, used in placed], at=at)
-    for allocation, used in sorted(placed, key=lambda pair: pair.used.rank):
-        _take(books, allocation, used)
+    pks = sorted({one.allocation.pk for one in placed})
+    list(Allocation.objects.select_for_update(no_key=True).filter(pk__in=pks).order_by("pk").values_list("pk"))
+    books = _open_books(placed, at=at)
+    for one in sorted(placed, key=lambda one: one.used.rank):
+        _take(books, one.allocation, one.used)
     UsageRecord.objects.bulk_create(books.rows, batch_size=500)
     LedgerEntry.objects.bulk_create(books.entries, batch_size=500)
     UsageAlias.objects.bulk_create(
@@ -84,8 +99,8 @@ def record_usage(*, placed: Sequence[Placed], by: Actor, at: datetime) -> int:
     return len(books.rows)
 
 
-def _open_books(used: Iterable[usage.UsageRecord], *, at: datetime) -> _Books:
-    named = {key for one in used for key in (one.job_key, *one.same_as)}
+def _open_books(placed: Sequence[Placed], *, at: datetime) -> _Books:
+    named = {key for one in placed for key in (one.used.job_key, *one.used.same_as)}
     aliases = dict(UsageAlias.objects.filter(alias__in=named).values_list("alias", "job"))
     jobs = named | set(aliases.values())
     newest: dict[str, UsageRecord] = {}
@@ -99,7 +114,23 @@ def _open_books(used: Iterable[usage.UsageRecord], *, at: datetime) -> _Books:
             books.held[job] = books.held.get(job, 0) - gpu_s
         if kind == Kind.REFUND:
             books.refunded[job] = books.refunded.get(job, 0) + gpu_s
+    _open_arrays(books, {one.array for one in placed if one.array is not None})
     return books
+
+
+def _open_arrays(books: _Books, arrays: Iterable[ArrayHold]) -> None:
+    """Of each array: what its hold still has, and the shares of the tasks that have not given theirs back."""
+    for array in sorted(arrays):
+        rows = LedgerEntry.objects.filter(job__in=(array.job, *array.tasks), kind__in=(Kind.HOLD, Kind.SETTLE))
+        sums = {job: -total for job, total in rows.values_list("job").annotate(total=Sum("gpu_s"))}
+        held = sum(sums.values())
+        books.held.pop(array.job, None)
+        if held > 0:
+            books.held[array.job] = held
+        for task in array.tasks:
+            books.held.pop(task, None)
+            if task not in sums:
+                books.arrays[task] = array
 
 
 def _take(books: _Books, allocation: Allocation, used: usage.UsageRecord) -> None:
@@ -155,7 +186,7 @@ def _write(books: _Books, allocation: Allocation, job: str, used: usage.UsageRec
     )
     books.rows.append(row)
     books.newest[job] = row
-    if held := books.held.pop(job, 0):
+    if held := max(0, books.held.pop(job, 0)) or _share(books, job):
         _enter(books, allocation, job, Kind.SETTLE, held)
     refunded = books.refunded.get(job, 0)
     delta = -max(0, used.gpu_s - refunded) - books.charged.get(job, 0)
@@ -167,6 +198,18 @@ def _write(books: _Books, allocation: Allocation, job: str, used: usage.UsageRec
         books.charged[job] = books.charged.get(job, 0) + delta
     if used.lost_gpu_s(_maintenance(books, allocation)):
         books.lost[job] = (allocation, used)
+
+
+def _share(books: _Books, job: str) -> int:
+    """What a task gives back of its array's hold; the rest of it for the last."""
+    array = books.arrays.pop(job, None)
+    held = books.held.get(array.job, 0) if array else 0
+    if array is None or not held:
+        return 0
+    is_last = not any(task in books.arrays for task in array.tasks)
+    share = held if is_last else min(array.share_gpu_s, held)
+    books.held[array.job] = held - share
+    return share
 
 
 def _maintenance(books: _Books, allocation: Allocation) -> list[tuple[datetime, datetime]]:

@@ -58,7 +58,7 @@ def start_run(*, project: Project, request: RunRequest, by: Person, at: datetime
     Raises KeyTaken, WrongProject, BadSources, MissingSources, NoAllocation, NoPlace, BudgetTooSmall, UnknownSize,
     BudgetExceeded; then nothing was created.
     """
-    project = Project.objects.select_for_update().select_related("organisation").get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).select_related("organisation").get(pk=project.pk)
     spec = request.spec.to_json()
     sources = [source.model_dump(mode="json") for source in request.sources]
     known = LineRun.objects.filter(project=project, key=request.key).first()
@@ -73,7 +73,7 @@ def start_run(*, project: Project, request: RunRequest, by: Person, at: datetime
     _check_sources(project, request.sources)
     ref = new_ref("run")
     choice = choose(project, request.spec, sources=request.sources, ref=ref, by=by, at=at)
-    allocation = Allocation.objects.select_for_update().get(pk=choice.allocation.pk)
+    allocation = Allocation.objects.select_for_update(no_key=True).get(pk=choice.allocation.pk)
     need_gpu_s = sum(stage.job.num_gpus * stage.job.walltime_s for stage in choice.stages)
     check_budget(allocation, need_gpu_s=need_gpu_s, what="The run")
     run = LineRun.objects.create(
@@ -159,7 +159,7 @@ def _create_job(run: LineRun, *, position: int, planned: PlannedStage, by: Perso
 @transaction.atomic
 def cancel_run(*, run: LineRun, by: Person, at: datetime) -> LineRun:
     """End a run: what waits is cancelled now, what an agent has is cancelled by the agent. Raises RunEnded."""
-    run = LineRun.objects.select_for_update().get(pk=run.pk)
+    run = LineRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     if run.state == JobState.CANCELLED:
         return run
     jobs = list(run.jobs.order_by("position").select_related("run", "allocation__site"))

@@ -52,8 +52,8 @@ def move_run(ref: str, *, at: datetime) -> Choice | None:
 
     Raises NoAllocation, NoPlace, BudgetTooSmall, BudgetExceeded; then it stays.
     """
-    run = LineRun.objects.select_for_update().select_related("project__organisation").get(ref=ref)
-    jobs = list(run.jobs.select_for_update().order_by("position"))
+    run = LineRun.objects.select_for_update(no_key=True).select_related("project__organisation").get(ref=ref)
+    jobs = list(run.jobs.select_for_update(no_key=True).order_by("position"))
     if any(job.started_at or job.cancel_asked_at or job.job_state not in UNSTARTED for job in jobs):
         return None
     old = Allocation.objects.select_related("partition__site").get(pk=run.allocation_id)
@@ -89,7 +89,7 @@ def move_run(ref: str, *, at: datetime) -> Choice | None:
 def _move(run: LineRun, jobs: list[Job], old: Allocation, choice: Choice, *, why: str, at: datetime) -> None:
     """Give back what is held at the old place, hold it at the new one, and queue the first stage there."""
     for pk in sorted({old.pk, choice.allocation.pk}):
-        Allocation.objects.select_for_update().get(pk=pk)
+        Allocation.objects.select_for_update(no_key=True).get(pk=pk)
     need_gpu_s = sum(stage.job.num_gpus * stage.job.walltime_s for stage in choice.stages)
     check_budget(choice.allocation, need_gpu_s=need_gpu_s, what="The run")
     before = f"{old.partition.site.name}/{old.partition.name}"

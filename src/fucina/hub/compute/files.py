@@ -37,7 +37,7 @@ def put_file(
         at=at,
     )
     with transaction.atomic():
-        project = Project.objects.select_for_update().get(pk=project.pk)
+        project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         _check_free(project, path)
         row, _ = ProjectFile.objects.update_or_create(
             project=project,

@@ -43,7 +43,7 @@ def _close(allocation: Allocation, *, at: datetime) -> bool:
 def _stop(allocation: Allocation, rule: Rule, *, at: datetime) -> int:
     num_stopped = 0
     reason = "The grant that pays for it has ended."
-    runs = LineRun.objects.select_for_update().filter(allocation=allocation, state__in=[*WAITING, *LIVE])
+    runs = LineRun.objects.select_for_update(no_key=True).filter(allocation=allocation, state__in=[*WAITING, *LIVE])
     for run in list(runs):
         for job in run.jobs.select_related("allocation__site").order_by("position"):
             if job.job_state in WAITING:

@@ -53,9 +53,9 @@ def _locked(agent: Agent, ref: str) -> Job:
 def lock_job(job: Job) -> None:
     """Wait until nobody else changes the job's run, or the job itself where it has none."""
     if job.run_id is not None:
-        LineRun.objects.select_for_update().get(pk=job.run_id)
+        LineRun.objects.select_for_update(no_key=True).get(pk=job.run_id)
     else:
-        Job.objects.select_for_update().get(pk=job.pk)
+        Job.objects.select_for_update(no_key=True).get(pk=job.pk)
 
 
 def _claimable(agent: Agent, *, at: datetime) -> models.QuerySet[Job]:
@@ -137,7 +137,7 @@ def _hand_out(candidate: Job, *, agent: Agent, at: datetime) -> Job | None:
         if candidate.run_id is not None
         else Job.objects.filter(pk=candidate.pk)
     )
-    locked = rows.select_for_update(skip_locked=True).first()
+    locked = rows.select_for_update(no_key=True, skip_locked=True).first()
     job = Job.objects.select_related(*_WITH).get(pk=candidate.pk)
     if locked is None or job.job_state is not JobState.QUEUED or job.allocation.site_id != agent.site_id:
         return None

@@ -207,7 +207,7 @@ def submit_job(*, project: Project, request: JobRequest, by: Person, at: datetim
 
     Raises KeyTaken, JobRefused, NoAllocation, NoPlace, BudgetExceeded; then nothing was queued.
     """
-    project = Project.objects.select_for_update().select_related("organisation").get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).select_related("organisation").get(pk=project.pk)
     key = f"{project.ref}.{request.key}"
     known = Job.objects.select_related("project", "run").filter(key=key).first()
     if known is not None:

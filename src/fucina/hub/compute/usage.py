@@ -7,10 +7,10 @@ from datetime import datetime
 from django.db import transaction
 
 from fucina.accounting import usage
-from fucina.accounting.usage import RefusedUsage, UsageReceipt
+from fucina.accounting.usage import RefusedUsage, UsageReceipt, held_gpu_s
 from fucina.errors import BadInput
 from fucina.hub.accounting.models import Allocation, UnplacedUsage, UsageRecord
-from fucina.hub.accounting.records import Placed, record_usage
+from fucina.hub.accounting.records import ArrayHold, Placed, record_usage
 from fucina.hub.compute.models import Job
 from fucina.hub.network.models import Agent, Site
 from fucina.hub.people.actions import Actor, record
@@ -81,22 +81,30 @@ def _place(
         for row in Allocation.objects.filter(site=site, slurm_account__in={used.account for used in records})
     }
     keys = {key for used in records for key in (used.job_key, _base(used.job_key))}
-    jobs = {
-        job.key: job.allocation
-        for job in Job.objects.filter(key__in=keys, allocation__site=site).select_related("allocation")
-    }
+    found = Job.objects.filter(key__in=keys, allocation__site=site).select_related("allocation")
+    jobs = {job.key: job.allocation for job in found}
+    arrays = {job.key: hold for job in found if (hold := _array_hold(job))}
     placed, homeless = [], []
     for used in records:
         by_key = jobs.get(used.job_key) or jobs.get(_base(used.job_key))
         by_account = accounts.get(used.account)
         if by_key is not None and by_account in (None, by_key):
-            placed.append(Placed(by_key, used))
+            placed.append(Placed(by_key, used, arrays.get(used.job_key) or arrays.get(_base(used.job_key))))
         elif by_account is not None:
             placed.append(Placed(by_account, _under_slurm_name(used) if by_key is not None else used))
         else:
             account = f"has no allocation with account {used.account!r}" if used.account else "names no account"
             homeless.append((used, f"{site.name} {account}, and no job has the key {used.job_key}."[:500]))
     return placed, homeless
+
+
+def _array_hold(job: Job) -> ArrayHold | None:
+    """The hold that the tasks of an array share; None for any other job."""
+    spec = job.parsed_spec
+    tasks = tuple(f"{job.key}.t{number}" for number in spec.task_numbers)
+    if not tasks or not job.num_gpus:
+        return None
+    return ArrayHold(job.key, tasks, held_gpu_s(num_gpus=job.num_gpus, walltime_s=job.walltime_s))
 
 
 def _base(key: str) -> str:
@@ -136,7 +144,9 @@ def _keep_aside(site: Site, used: usage.UsageRecord, reason: str, *, at: datetim
 @transaction.atomic
 def place_again(*, site: Site, by: Actor, at: datetime) -> int:
     """Try to place what was kept aside, after an allocation got its account; returns how many found one."""
-    rows = list(UnplacedUsage.objects.select_for_update().filter(site=site, placed_at__isnull=True).order_by("pk"))
+    rows = list(
+        UnplacedUsage.objects.select_for_update(no_key=True).filter(site=site, placed_at__isnull=True).order_by("pk")
+    )
     placed, homeless = _place(site, (usage.UsageRecord.model_validate(row.wire) for row in rows))
     if not placed:
         return 0

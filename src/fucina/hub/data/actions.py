@@ -80,7 +80,7 @@ def register_dataset_version(
     if known is not None:
         return known
     Dataset.objects.get_or_create(organisation=organisation, project=project, defaults={"created_at": at})
-    dataset = Dataset.objects.select_for_update().get(organisation=organisation, project=project)
+    dataset = Dataset.objects.select_for_update(no_key=True).get(organisation=organisation, project=project)
     last = dataset.versions.aggregate(last=Max("version"))["last"] or 0
     version = dataset.versions.create(
         version=last + 1, sha256=sha256, card=card, licence=licence, run=run, created_at=at

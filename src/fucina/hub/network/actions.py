@@ -155,7 +155,7 @@ def note_seen(*, agent: Agent, version: str, serial: int, at: datetime) -> None:
     The agent sends the highest number that it was ever answered. A hub that never gave that number was restored from
     a backup as old as its own last memory of the agent; it says so until the agent acknowledges with that number.
     """
-    row = Agent.objects.select_for_update().select_related("token").get(pk=agent.pk)
+    row = Agent.objects.select_for_update(no_key=True).select_related("token").get(pk=agent.pk)
     if serial > row.serial:
         row.restored_at = row.last_seen_at or row.token.created_at
         row.serial = serial + 1

@@ -32,7 +32,7 @@ def register_release(
     if known is not None:
         return known
     Model.objects.get_or_create(project=run.project, defaults={"name": run.project.name, "created_at": at})
-    model = Model.objects.select_for_update().get(project=run.project)
+    model = Model.objects.select_for_update(no_key=True).get(project=run.project)
     last = model.releases.aggregate(last=Max("version"))["last"] or 0
     release = Release.objects.create(
         model=model,

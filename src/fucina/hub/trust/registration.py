@@ -111,7 +111,9 @@ def register_task(run_ref: str) -> str:
             hint="Tell the operator; the files are kept.",
         )
         with transaction.atomic():
-            refuse_release(run=LineRun.objects.select_for_update().get(ref=run_ref), problem=problem, by=RULE, at=at)
+            refuse_release(
+                run=LineRun.objects.select_for_update(no_key=True).get(ref=run_ref), problem=problem, by=RULE, at=at
+            )
         return ""
     return release.ref if release else ""
 
@@ -137,7 +139,7 @@ def register(*, run: LineRun, at: datetime) -> Release | None:
         contents = _read(folder)
     except FactoryError as error:
         with transaction.atomic():
-            locked = LineRun.objects.select_for_update().get(pk=run.pk)
+            locked = LineRun.objects.select_for_update(no_key=True).get(pk=run.pk)
             if not locked.is_final:
                 refuse_release(run=locked, problem=error.body(), by=RULE, at=at)
         return None
@@ -171,7 +173,7 @@ def _read(folder: Path) -> Contents:
 
 @transaction.atomic
 def _enter(run: LineRun, job: Job, *, contents: Contents, digest: str, num_open: int, at: datetime) -> Release:
-    run = LineRun.objects.select_for_update().get(pk=run.pk)
+    run = LineRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     prepare = Job.objects.get(run=run, stage=StageName.PREPARE)
     version = register_dataset_version(
         organisation=run.project.organisation,
