@@ -60,7 +60,7 @@ def load(*, catalogue: Catalogue, by: Actor, at: datetime) -> LoadedInfo:
     """
     _check_staff(by)
     plain = catalogue.model_dump(mode="json")
-    kept = {row.ref: row for row in CatalogueEntry.objects.select_for_update()}
+    kept = {row.ref: row for row in CatalogueEntry.objects.select_for_update(no_key=True)}
     fresh: dict[str, CatalogueEntry] = {}
     num_added = num_changed = 0
     for kind, (many, _) in KINDS.items():
@@ -112,8 +112,8 @@ def change_facts(
     Raises NotCatalogueStaff, UnknownRecord, BadFact, CatalogueChanged when `stamp` is not that of the catalogue.
     """
     _check_staff(by)
-    edition = CatalogueEdition.objects.select_for_update().order_by("-pk").first()
-    row = CatalogueEntry.objects.select_for_update().filter(kind=kind, key=key, withdrawn=False).first()
+    edition = CatalogueEdition.objects.select_for_update(no_key=True).order_by("-pk").first()
+    row = CatalogueEntry.objects.select_for_update(no_key=True).filter(kind=kind, key=key, withdrawn=False).first()
     if edition is None or row is None or kind not in KINDS:
         raise UnknownRecord(f"The catalogue here has no {kind} {key!r}.", hint="Load it with `fucina network load`.")
     if stamp is not None and stamp != edition.stamp:
