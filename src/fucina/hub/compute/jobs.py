@@ -281,7 +281,10 @@ def heartbeat(
     note_partitions(site=agent.site, statuses=partitions, at=at)
     looked_after = set(refs)
     for job in Job.objects.filter(
-        ref__in=looked_after, agent__isnull=True, state__in=WAITING, allocation__site=agent.site
+        ref__in=[ref for ref in looked_after if "\0" not in ref],
+        agent__isnull=True,
+        state__in=WAITING,
+        allocation__site=agent.site,
     ):
         _adopt(agent, job.ref, at=at)
     mine = list(Job.objects.filter(agent=agent, state__in=LIVE).order_by("pk"))
