@@ -31,6 +31,8 @@ SETTLE_S = 90.0
 command may take, so that an `sbatch` left behind by a killed agent has ended."""
 ACCOUNTING_WAIT_S = 60.0
 """How long an ended job waits for its accounting before it is reported without."""
+CLEAN_UP_S = 8.0
+"""From a job's return into the queue until it may start again."""
 SKEW_S = 600
 """Clocks of hub, agent and Slurm may differ by so much."""
 LOST_S = 180.0
@@ -75,7 +77,7 @@ class SlurmExecutor:
         self._roots = tuple(roots)
         self._surroundings = surroundings
         self._clock = clock
-        self._hurried: dict[str, int] = {}
+        self._hurried: dict[str, tuple[int, float, bool]] = {}
         root.mkdir(parents=True, exist_ok=True)
         self._intents = Intents(root / "slurm.db")
 
@@ -328,12 +330,19 @@ class SlurmExecutor:
                 self._intents.mark_submitted(intent.key, job_id=intent.job_id, submit_at=intent.submit_at)
 
     def _hurry(self, intent: Intent, report: JobReport) -> None:
-        """Spare a job that was put back into the queue Slurm's wait of two minutes, once a restart."""
+        """Spare a job that was put back into the queue most of Slurm's wait of two minutes, once a restart.
+
+        Its nodes first end what is left of the run before: a start too soon fails there.
+        """
         if report.pending_reason != "BeginTime" or not report.num_attempts or intent.job_id is None:
             return
-        if self._hurried.get(intent.key) == report.num_attempts:
+        attempt, seen_at, done = self._hurried.get(intent.key, (0, 0.0, False))
+        if attempt != report.num_attempts:
+            self._hurried[intent.key] = (report.num_attempts, self._now(), False)
             return
-        self._hurried[intent.key] = report.num_attempts
+        if done or self._now() - seen_at < CLEAN_UP_S:
+            return
+        self._hurried[intent.key] = (attempt, seen_at, True)
         try:
             self.controller.start_now(intent.job_id, user=intent.spec.user)
         except FactoryError as error:
