@@ -83,6 +83,7 @@ class World:
             "id": cluster,
             "name": cluster.title(),
             "executor": "slurm",
+            "user_commands": ["*"],
             "slurm": {
                 "cluster": cluster,
                 "conf": str(self.lab.clusters[cluster].conf),
