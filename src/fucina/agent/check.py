@@ -94,6 +94,11 @@ class SiteCheck:
 
     def run(self) -> Iterator[Checked]:
         """Every check, as soon as it is known."""
+        conf = self._slurm.conf
+        if conf is not None and self._slurm.transport is TransportName.CLI and not conf.is_file():
+            # Slurm's commands would look for another one in the network, each for a minute.
+            yield bad("commands", f"Slurm's commands cannot be run: {conf} is not there.", "Correct slurm.conf.")
+            return
         missing = [name for name in COMMANDS if not self._answers(name)]
         if missing:
             hint = "Set slurm.bin to the folder of Slurm's commands, or run this where they are."
