@@ -162,6 +162,9 @@ def test_a_site_file_is_proved_on_the_cluster(world):
     ],
 )
 def test_what_is_wrong_with_a_site_file_is_said_in_words(world, slurm, partition, name, said):
+    nowhere = f"{world.folder}/nowhere"
+    slurm = {field: value.replace("/nowhere", nowhere) for field, value in slurm.items()}
+    said = said.replace("/nowhere", nowhere)
     path = world.site_file("alpha", account="projx")
     data = yaml.safe_load(path.read_text())
     data["slurm"] |= slurm
