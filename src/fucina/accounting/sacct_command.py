@@ -39,7 +39,7 @@ class LocalSacct:
         """The lines that it prints. Raises SacctFailed."""
         with tempfile.TemporaryFile() as said:
             try:
-                process = subprocess.Popen(  # noqa: S603
+                process = subprocess.Popen(  # noqa: S603 - a list, no shell
                     [self._program, *options],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,

@@ -150,7 +150,7 @@ class Journal:
         """The hub asks to forget only these any more."""
         marks = ",".join("?" * len(keep))
         self._db.execute(
-            f"UPDATE job SET forget_since = NULL WHERE forget_since IS NOT NULL AND ref NOT IN ({marks})",  # noqa: S608
+            f"UPDATE job SET forget_since = NULL WHERE forget_since IS NOT NULL AND ref NOT IN ({marks})",  # noqa: S608 - marks
             sorted(keep),
         )
 

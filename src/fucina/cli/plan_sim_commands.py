@@ -11,7 +11,7 @@ from fucina.cli.output import Format, FormatOption, err, out, say, show, speakin
 from fucina.cli.plan_commands import app
 
 if TYPE_CHECKING:
-    from fucina.planning.simulate.scenario import Result
+    from fucina.planning.simulate.scenario import Result, Scenario
 
 __all__ = ["app"]
 
@@ -151,14 +151,13 @@ def _check_extra() -> None:
         raise Unavailable(f"Planning needs {' and '.join(missing)}.", hint="Install them: pip install 'fucina[plan]'.")
 
 
-def _simulated(scenario: "object", form: Format) -> "Result":
+def _simulated(scenario: "Scenario", form: Format) -> "Result":
     import time
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from fucina.planning.simulate.scenario import Scenario, run_scenario
+    from fucina.planning.simulate.scenario import run_scenario
 
-    assert isinstance(scenario, Scenario)  # noqa: S101
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=form is not Format.TEXT) as progress:
         task = progress.add_task(f"Jobs of {scenario.name}", total=None)
