@@ -22,8 +22,9 @@ FAILED = "sbatch: error: Batch job submission failed: "
 
 
 def recorded(name: str, version: str) -> str:
-    """The output without its first line, the command."""
-    return (RECORDED / f"{name}-{version}.txt").read_text(encoding="utf-8").split("\n", 1)[1]
+    """The output without its first line, the command; recorded with a delimiter that could be guessed."""
+    text = (RECORDED / f"{name}-{version}.txt").read_text(encoding="utf-8").split("\n", 1)[1]
+    return text.replace("\x1f", DELIMITER)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -109,6 +110,17 @@ def test_a_row_that_cannot_be_read_hides_no_other():
     listing = squeue.read("\n".join([torn, good, odd, "slurm_load_jobs error", ""]))
     assert len(listing.rows) == 1
     assert len(listing.broken) == 3
+
+
+@pytest.mark.parametrize("comment", ["two\nlines", "\n\nfour\n", "forged\n7\x1f7\x1fN/A\x1fRUNNING\x1f"])
+def test_a_comment_with_line_breaks_breaks_no_row(comment):
+    first, second = recorded("squeue", "22.05").splitlines()[:2]
+    cells = first.split(DELIMITER)
+    cells[-2] = comment
+    listing = squeue.read("\n".join([second, DELIMITER.join(cells), second, ""]))
+    assert listing.broken == ()
+    assert [row.comment for row in listing.rows][1] == comment.strip()
+    assert listing.rows[0] == listing.rows[2]
 
 
 @given(st.text())

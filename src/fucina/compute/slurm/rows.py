@@ -1,13 +1,14 @@
 """Delimited text of Slurm's commands, read row by row; a row that cannot be read never hides the others."""
 
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from fucina.errors import Unavailable
 
-DELIMITER = "\x1f"
-"""Unit separator: no name or comment of a sane user has it."""
+DELIMITER = "\x1f" + secrets.token_hex(4)
+"""Ends every field. Nobody can guess it, so that no name and no comment of another user forges a row."""
 
 _NOTHING = frozenset({"", "None", "Unknown", "N/A", "(null)", "INVALID", "4294967294"})
 
@@ -32,15 +33,14 @@ class Listing(Generic[T]):
 def parse(
     text: str, *, num_fields: int, make: Callable[[Sequence[str]], T | None], delimiter: str = DELIMITER
 ) -> Listing[T]:
-    """Every line of `num_fields` fields as `make` reads it; None leaves a row out, ValueError puts it aside."""
+    """Every row of `num_fields` fields as `make` reads it; None leaves a row out, ValueError puts it aside.
+
+    The delimiter ends each field, the last one too, so that a comment may have line breaks.
+    """
     rows: list[T] = []
     broken: list[str] = []
-    for line in text.split("\n"):
-        if not line.strip():
-            continue
-        cells = line.split(delimiter)
-        if cells[-1] == "" and len(cells) == num_fields + 1:
-            cells.pop()
+    for line in _rows(text.split("\n"), num_fields, delimiter):
+        cells = line.split(delimiter)[:-1]
         try:
             if len(cells) != num_fields:
                 raise ValueError(f"{len(cells)} fields")
@@ -51,6 +51,24 @@ def parse(
         if row is not None:
             rows.append(row)
     return Listing(rows=tuple(rows), broken=tuple(broken))
+
+
+def _rows(lines: Sequence[str], num_fields: int, delimiter: str) -> Iterator[str]:
+    """Lines put together to rows, from the end of each row backwards; what belongs to none stays as it is."""
+    begin = 0
+    for end, line in enumerate(lines):
+        if not line.rstrip().endswith(delimiter):
+            continue
+        first, num_seen = end, line.count(delimiter)
+        while num_seen < num_fields and first > begin:
+            first -= 1
+            num_seen += lines[first].count(delimiter)
+        if num_seen != num_fields:
+            continue
+        yield from filter(str.strip, lines[begin:first])
+        yield "\n".join(lines[first : end + 1])
+        begin = end + 1
+    yield from filter(str.strip, lines[begin:])
 
 
 def epoch(cell: str) -> int | None:

@@ -50,7 +50,7 @@ def argv(
     *, job_ids: Sequence[int] = (), name: str = "", since: int = 0, users: Sequence[str] = (), steps: bool = True
 ) -> list[str]:
     """Every run, duplicates included; `since` in seconds since 1970 bounds a query that names no ids."""
-    words = ["sacct", "--noheader", "--parsable2", f"--delimiter={DELIMITER}", "--duplicates"]
+    words = ["sacct", "--noheader", "--parsable", f"--delimiter={DELIMITER}", "--duplicates"]
     words.append("--format=" + ",".join(_FIELDS))
     if not steps:
         words.append("--allocations")

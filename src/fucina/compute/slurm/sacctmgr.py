@@ -33,7 +33,7 @@ class Association:
 
 def show_argv(*, cluster: str, account: str = "", user: str = "") -> list[str]:
     """Every association of the cluster, or those of one account or user."""
-    words = ["sacctmgr", "--noheader", "--parsable2", "show", "association", "where", f"cluster={cluster}"]
+    words = ["sacctmgr", "--noheader", "--parsable", "show", "association", "where", f"cluster={cluster}"]
     if account:
         words.append(f"account={account}")
     if user:

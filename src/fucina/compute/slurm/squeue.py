@@ -100,7 +100,12 @@ _LOAD = ("%A", "%P", "%T", "%D", "%l", "%b", "%V", "%S")
 
 def load_argv() -> list[str]:
     """Everything that waits or runs, of all users, arrays folded."""
-    return ["squeue", "--noheader", "--states=PENDING,RUNNING,COMPLETING", "--format=" + DELIMITER.join(_LOAD)]
+    return [
+        "squeue",
+        "--noheader",
+        "--states=PENDING,RUNNING,COMPLETING",
+        "--format=" + "".join(field + DELIMITER for field in _LOAD),
+    ]
 
 
 def read_load(text: str) -> Listing[WaitingRow]:
@@ -133,12 +138,21 @@ def limit_seconds(cell: str) -> int:
     return total + 86400 * int(days or 0)
 
 
+_STARTS = ("%A", "%F", "%S", "%k")
+
+
 def start_argv(job_ids: Sequence[int]) -> list[str]:
     """When the scheduler expects to start these jobs."""
-    words = ["squeue", "--start", "--noheader", "--array", "--format=" + DELIMITER.join(("%A", "%F", "%S", "%k"))]
+    words = [
+        "squeue",
+        "--start",
+        "--noheader",
+        "--array",
+        "--format=" + "".join(field + DELIMITER for field in _STARTS),
+    ]
     return [*words, "--jobs=" + ",".join(str(job_id) for job_id in job_ids)]
 
 
 def read_starts(text: str) -> Listing[tuple[int, int | None, str]]:
     """Base id, expected start in seconds since 1970 or None, and comment of each waiting job."""
-    return parse(text, num_fields=4, make=lambda cells: (int(cells[1]), epoch(cells[2]), cells[3]))
+    return parse(text, num_fields=len(_STARTS), make=lambda cells: (int(cells[1]), epoch(cells[2]), cells[3]))
