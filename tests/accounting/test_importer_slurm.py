@@ -51,7 +51,7 @@ def wait_for(alpha, job, *states):
 
 
 def num_rows(alpha, job):
-    return int(alpha.sql(f"SELECT count(*) FROM alpha_job_table WHERE id_job = {int(job)}")[0][0])
+    return alpha.sql("SELECT id_job FROM alpha_job_table").count((job,))
 
 
 def test_what_is_sent_is_what_slurms_own_tables_say(alpha, submit, tmp_path):
