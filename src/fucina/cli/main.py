@@ -15,6 +15,7 @@ from fucina.cli import (
     ledger_commands,
     network_commands,
     plan_sim_commands,
+    registry_commands,
     site_commands,
 )
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
@@ -33,6 +34,7 @@ app.add_typer(data_commands.app, name="data")
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(network_commands.app, name="network")
+app.add_typer(registry_commands.app, name="registry")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
 app.add_typer(plan_sim_commands.app, name="plan")
@@ -260,6 +262,9 @@ def verify(
     key: Annotated[
         Path | None, typer.Option("--key", help="The factory's public key; this machine's when left out.")
     ] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", help="The factory's log, or a proof of it: shows what was withdrawn.")
+    ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Check a release offline: every digest, the signature, the gates, the dossier."""
@@ -267,7 +272,7 @@ def verify(
     from fucina.config import load_settings
 
     with speaking(form):
-        good = verify_and_tell(folder, key or load_settings().public_key, form)
+        good = verify_and_tell(folder, key or load_settings().public_key, form, log=log)
     if not good:
         raise typer.Exit(1)
 

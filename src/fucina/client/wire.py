@@ -247,7 +247,15 @@ class ReleaseInfo(Answer):
     verified: bool
     content_digest: str
     num_open_questions: int
+    withdrawn_at: AwareDatetime | None = None
+    withdrawn_why: str = ""
     files: tuple[ReleaseFile, ...]
+
+
+class WithdrawRequest(Request):
+    """Why a release must not be used any more."""
+
+    reason: str = Field(max_length=5000)
 
 
 # -- the agent's side
