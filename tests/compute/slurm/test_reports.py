@@ -49,6 +49,16 @@ def test_an_end_that_may_be_no_end_is_not_believed_while_the_queue_is_silent(sta
     assert ended_report(spec(), rows, alone=False).state is JobState.FAILED
 
 
+@pytest.mark.parametrize("submit_at", [NOW, NOW + 150])
+def test_accounting_that_knows_only_the_failed_run_before_is_waited_for(submit_at):
+    """The second run of a job may be over in the queue before slurmdbd has heard of it."""
+    rows, last = [ran("NODE_FAIL", 0, 100)], queued("COMPLETED", submit_at=submit_at, num_restarts=1)
+    assert ended_report(spec(), rows, [last], alone=False) is None
+    rows.append(ran("COMPLETED", 200, 5, submit_at=submit_at))
+    assert ended_report(spec(), rows, [last], alone=False).state is JobState.SUCCEEDED
+    assert ended_report(spec(), rows[:1], [queued("NODE_FAIL")], alone=False).state is JobState.FAILED
+
+
 def test_a_run_that_was_put_back_is_no_end():
     assert ended_report(spec(), [ran("REQUEUED", 0, 10)], alone=False) is None
     assert ended_report(spec(), [], alone=False) is None

@@ -231,6 +231,7 @@ def test_several_nodes_and_memory(bench):
 def test_a_failed_node_means_another_attempt(bench, cluster):
     bench.run("sh", "-c", "echo x >> count; test $(wc -l < count) = 2 || sleep 1000")
     bench.running()
+    wait_until("the first run's line", (bench.folder / "count").exists, within_s=60)
     node = cluster.run_as("root", ["squeue", "-h", "-u", "alice", "-t", "R", "-o", "%N"], check=True).stdout.split()[0]
     down = ["scontrol", "update", f"nodename={node}", "state=down", "reason=test"]
     cluster.run_as("root", down, check=True)
@@ -238,12 +239,13 @@ def test_a_failed_node_means_another_attempt(bench, cluster):
         report = bench.final()
     finally:
         cluster.run_as("root", ["scontrol", "update", f"nodename={node}", "state=resume"], check=True)
-    assert (report.state, report.num_attempts) == (JobState.SUCCEEDED, 2)
+    assert (report.state, report.num_attempts) == (JobState.SUCCEEDED, 2), report
 
 
 def test_without_requeue_a_failed_node_is_the_end(bench, cluster):
-    bench.run("sleep", "1000", requeue=False)
+    bench.run("sh", "-c", "touch begun; sleep 1000", requeue=False)
     bench.running()
+    wait_until("its first step", (bench.folder / "begun").exists, within_s=60)
     node = cluster.run_as("root", ["squeue", "-h", "-u", "alice", "-t", "R", "-o", "%N"], check=True).stdout.split()[0]
     cluster.run_as("root", ["scontrol", "update", f"nodename={node}", "state=down", "reason=test"], check=True)
     try:

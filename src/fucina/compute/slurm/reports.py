@@ -71,6 +71,8 @@ def ended_report(
         return None
     if alone and spec.requeue and any(base_state(row.state) in AGAIN for row in last.values()):
         return None
+    if any(row.task in last and _is_behind(last[row.task], row) for row in queue):
+        return None
     worst = min(last.values(), key=lambda row: _WORST.index(state_of(row.state)))
     report = _from_accounting(spec, worst, accounting)
     if not report.num_attempts and any(row.reason.startswith("Dependency") for row in queue):
@@ -126,6 +128,13 @@ def _from_accounting(spec: JobSpec, worst: AccountingRow, accounting: Sequence[A
         max_rss_bytes=max((row.max_rss_bytes for row in steps), default=0),
         num_attempts=max(attempts.values(), default=0),
     )
+
+
+def _is_behind(known: AccountingRow, row: QueueRow) -> bool:
+    """Whether accounting has not heard yet of the run that the queue shows: it knows only the one before."""
+    if known.submit_at and row.submit_at and row.submit_at > known.submit_at:
+        return True
+    return base_state(known.state) in AGAIN and base_state(known.state) != base_state(row.state)
 
 
 def _ran(row: AccountingRow) -> bool:
