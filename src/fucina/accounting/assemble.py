@@ -51,9 +51,14 @@ def group(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def _goes_on(before: Run, after: Run) -> bool:
-    """Slurm 22.05 writes a run's comment at its end, so that an empty one says nothing."""
+    """Slurm 22.05 writes a run's comment at its end, so that an empty one says nothing before.
+
+    An earlier run without one beside a later run of ours was lost by its controller, which then gave its id again.
+    """
     comments = {before.comment, after.comment} - {""}
     if (before.account, before.user) != (after.account, after.user) or len(comments) > 1:
+        return False
+    if own_key(after) and not before.comment:
         return False
     if before.end is None or (before.comment == after.comment and after.comment.startswith(COMMENT_PREFIX)):
         return True

@@ -1,12 +1,13 @@
 """What queue and accounting mean together, in the cases that are hard to bring about."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from fucina.compute.slurm.executor import SKEW_S, _is_of
 from fucina.compute.slurm.intents import Intent, Intents
-from fucina.compute.slurm.reports import ended_report, live_report, num_tasks
+from fucina.compute.slurm.reports import ended_report, left_over, live_report, num_tasks
 from fucina.compute.slurm.sacct import AccountingRow
 from fucina.compute.slurm.squeue import QueueRow
 from fucina.compute.spec import JobSpec, JobState
@@ -74,6 +75,31 @@ def test_an_array_has_ended_when_each_task_has():
     assert ended_report(array, [ran("COMPLETED", 0, 1)], alone=False) is None
 
 
+def test_a_lost_run_that_an_operator_closed_has_not_succeeded():
+    closed = ran("COMPLETED", 10, 0)
+    step = ran("COMPLETED", 10, 0, step="batch")
+    assert ended_report(spec(), [closed, step], alone=False) is None
+    before = ran("FAILED", 0, 5, step="batch", cpu_s=4.0)
+    assert ended_report(spec(), [closed, step, before], alone=False) is None
+    short = ran("COMPLETED", 10, 0, step="batch", cpu_s=0.004)
+    assert ended_report(spec(), [closed, short], alone=False).state is JobState.SUCCEEDED
+    told = ran("COMPLETED", 10, 0, comment="fucina:k")
+    assert ended_report(spec(), [told], alone=False).state is JobState.SUCCEEDED
+
+
+def test_of_a_lost_array_only_what_has_not_ended_is_left():
+    rows = [
+        ran("COMPLETED", 0, 10, tasks=(0,)),
+        ran("FAILED", 0, 10, job_id=8, tasks=(4,)),
+        ran("RUNNING", 0, 0, job_id=9, tasks=(2,), end_at=None),
+        ran("COMPLETED", 0, 0, job_id=10, tasks=(6,)),
+        ran("PENDING", 0, 0, job_id=11, tasks=(8,), end_at=None, start_at=None),
+    ]
+    assert left_over(spec(array="0-8:2%3"), rows).array == "2,6,8%3"
+    assert left_over(spec(array="0,4"), rows).array == "0,4"
+    assert left_over(spec(), rows) == spec()
+
+
 def test_a_job_cancelled_before_it_started_was_never_attempted():
     for row in (ran("CANCELLED by 1001", 5, 0), ran("CANCELLED", 0, 0, start_at=None)):
         report = ended_report(spec(), [row], alone=False)
@@ -121,6 +147,36 @@ def test_rows_of_another_job_with_our_id_are_not_ours(tmp_path):
     assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW + 500), ours)
     assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400), ours)
     assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400, step="batch"), ours)
+
+
+def test_a_lost_array_keeps_the_names_under_which_tasks_have_ended(tmp_path):
+    intents = Intents(tmp_path / "slurm.db")
+    intents.write_down(spec(array="0-1"), log="/x", at=NOW)
+    intents.mark_submitted("k", job_id=7, submit_at=NOW)
+    intents.begin_again(intents.get("k"), at=NOW + 300)
+    doubtful = intents.get("k")
+    assert (doubtful.job_id, doubtful.names) == (None, ((7, NOW),))
+    assert _is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW), doubtful)
+    intents.mark_submitted("k", job_id=9, submit_at=NOW + 301)
+    again = intents.get("k")
+    assert again.names == ((7, NOW), (9, NOW + 301))
+    assert not _is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW + 301), again)
+    intents.begin_again(again, at=NOW + 600)
+    intents.take_back(again)
+    assert intents.get("k") == again
+    intents.close()
+
+
+def test_a_journal_of_an_older_agent_is_read(tmp_path):
+    path = tmp_path / "slurm.db"
+    intents = Intents(path)
+    intents.write_down(spec(), log="/x", at=NOW)
+    intents.close()
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE job DROP COLUMN earlier")
+    reopened = Intents(path)
+    assert reopened.get("k").earlier == ()
+    reopened.close()
 
 
 def test_before_its_submit_time_is_known_clocks_may_differ_a_little(tmp_path):
