@@ -139,7 +139,7 @@ class Acceptance:
         return json.loads(self.world.cli("verify", str(folder), "--key", str(key), "--format", "json"))
 
     def data_digests(self, release: ReleaseInfo) -> dict[str, str]:
-        """Digests of a release's files about its data and of its model; the other files name their run, site and day."""
+        """Digests of a release's data and model files; the others name their run, site and day."""
         return {file.path: file.sha256 for file in release.files if file.path.startswith(("data/", "model/"))}
 
     def sacct_gpu_s(self, place: Place, ref: str) -> dict[str, int]:
