@@ -16,6 +16,7 @@ from typing import Protocol, runtime_checkable
 
 from fucina import __version__
 from fucina.agent.door import AgentDoor
+from fucina.agent.expected import Expected
 from fucina.agent.journal import Entry, Journal
 from fucina.agent.pace import Pace, pace_of
 from fucina.agent.policy import check_job
@@ -104,6 +105,7 @@ class Agent:
             report_s=self._pace.report_s,
         )
         self._reports: Mapping[str, JobReport] = {}
+        self._expected = Expected(executor)
         self._due_at: dict[str, float] = {}
         self._partitions: tuple[PartitionStatus, ...] = ()
         self._closed_some = False
@@ -180,6 +182,11 @@ class Agent:
             report = self._reports.get(entry.key)
             if report is not None and report.is_final:
                 self._end(entry, report)
+        if self._is_due("expected", self._pace.partitions_s):
+            try:
+                self._expected.look(self._reports, at=datetime.now(UTC))
+            except FactoryError as error:
+                logger.warning("when waiting jobs will start cannot be asked: %s", error.message)
 
     def _end(self, entry: Entry, report: JobReport) -> None:
         """Keep how a job ended; without success those that wait for it end too."""
@@ -286,7 +293,7 @@ class Agent:
             if report.state is JobState.UNKNOWN and not entry.told.startswith(JobState.UNKNOWN):
                 logger.error("job %s: %s", entry.ref, report.reason)
             with self._one(entry):
-                self._closed_some |= self._reporter.tell(entry, report)
+                self._closed_some |= self._reporter.tell(entry, self._expected.add_to(report))
 
     @contextmanager
     def _one(self, entry: Entry) -> Iterator[None]:

@@ -19,7 +19,7 @@ class Pace:
     """Between two progress reports of one job."""
     heartbeat_s: float = 5.0
     partitions_s: float = 30.0
-    """Between two looks at the site's partitions."""
+    """Between two looks at the site's partitions, and at when its waiting jobs may start."""
     usage_s: float = 60.0
     """Between two imports of the scheduler's accounting."""
     accounts_s: float = 60.0
