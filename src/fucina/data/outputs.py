@@ -164,18 +164,17 @@ class Outputs:
         return names
 
     def _add_findings(self, redacted: pa.Table, names: list[str]) -> None:
-        counts = [np.array(pc.list_value_length(redacted[name])) for name in ("findings", "spans", "canaries")]
-        for place in np.flatnonzero(sum(counts)).tolist():
-            row = redacted["row"][place].as_py()
-            for finding in redacted["findings"][place].as_py():
-                self._add_finding(finding)
+        num_canaries = np.array(pc.list_value_length(redacted["canaries"]))
+        for finding in redacted["findings"].combine_chunks().flatten().to_pylist():
+            self._add_finding(finding)
+        for place in np.flatnonzero(num_canaries).tolist():
             for canary in redacted["canaries"][place].as_py():
                 self._add_canary(canary, language=redacted["language"][place].as_py())
-            spans = [
-                {"id": names[place], "row": row, **span, "action": REDACTED}
-                for span in redacted["spans"][place].as_py()
-            ]
-            self._spans.add(pa.Table.from_pylist(spans, schema=_SPANS))
+        lists = redacted["spans"].combine_chunks()
+        places, spans = pc.list_parent_indices(lists), lists.flatten()
+        columns = {field.name: spans.field(field.name) for field in spans.type}
+        whose = {"id": pa.array(names, pa.string()).take(places), "row": redacted["row"].take(places)}
+        self._spans.add(pa.table({**whose, **columns, "action": pa.repeat(REDACTED, len(spans))}))
 
     def _add_finding(self, finding: Mapping[str, str]) -> None:
         self._report.redactions[finding["kind"]] += 1
