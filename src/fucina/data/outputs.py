@@ -23,10 +23,10 @@ from fucina.data.card import (
 )
 from fucina.data.decide import TRAIN, VALIDATION, Decisions, hash64
 from fucina.data.ingest import Shard
-from fucina.data.judge import step_of
+from fucina.data.judge import PEER_FILTERS, step_of
 from fucina.data.pack import TokenShards
 from fucina.data.quality import SCORES
-from fucina.data.recipe import PersonalData, PrepareRecipe, SourceFile
+from fucina.data.recipe import PersonalData, PrepareRecipe, QualityProfile, SourceFile
 from fucina.data.redaction import public_name, public_names
 from fucina.data.report import Report
 from fucina.data.shards import Scratch, read_table, texts_of, write_atomically
@@ -102,7 +102,10 @@ class Outputs:
             for split in (TRAIN, VALIDATION)
         }
         self._rejected = GrowingTable(out / "rejected.parquet", schema=_REJECTED, scratch=scratch)
-        self._decisions = GrowingTable(out / DECISIONS_FILE, schema=_DECISIONS, scratch=scratch)
+        peer = recipe.quality and recipe.quality_profile is QualityProfile.DATATROVE
+        self._measures = ("language", "characters", "language_confidence", *SCORES, *(PEER_FILTERS if peer else ()))
+        schema = pa.schema([*_DECISIONS, *((name, pa.string()) for name in PEER_FILTERS if peer)])
+        self._decisions = GrowingTable(out / DECISIONS_FILE, schema=schema, scratch=scratch)
         self._spans = GrowingTable(out / SPANS_FILE, schema=_SPANS, scratch=scratch)
         self._canaries: list[tuple[int, Canary]] = []
         self._personal: list[tuple[int, int, PersonalValue]] = []
@@ -156,7 +159,7 @@ class Outputs:
                 "step": pa.array([steps[reason] for reason in reasons], pa.string()),
                 "reason": pa.array(reasons, pa.string()),
                 "cluster": pa.array(decisions.clusters, pa.int64()),
-                **{name: judged[name] for name in ("language", "characters", "language_confidence", *SCORES)},
+                **{name: judged[name] for name in self._measures},
             }
         )
         self._decisions.add(listed)

@@ -28,6 +28,14 @@ class HtmlProfile(StrEnum):
     """About a quarter of the speed; keeps more of pages whose markup says little."""
 
 
+class QualityProfile(StrEnum):
+    """Whose quality rules decide."""
+
+    FUCINA = "fucina"
+    DATATROVE = "datatrove"
+    """As datatrove's filters decide, document by document; needs the extra `parity`."""
+
+
 class SourceFile(BaseModel):
     """One input file, fixed by its digest."""
 
@@ -69,6 +77,7 @@ class PrepareRecipe(BaseModel):
     min_characters: int = 200
     max_characters: int = 1_000_000
     quality: bool = True
+    quality_profile: QualityProfile = QualityProfile.FUCINA
     near_duplicate_threshold: float = Field(default=0.8, gt=0, le=1)
     """Jaccard similarity of word 5-grams at which one of two documents is dropped."""
     drop_duplicates: bool = True
