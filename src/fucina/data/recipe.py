@@ -79,7 +79,9 @@ class PrepareRecipe(BaseModel):
     quality: bool = True
     quality_profile: QualityProfile = QualityProfile.FUCINA
     near_duplicate_threshold: float = Field(default=0.8, gt=0, le=1)
-    """Jaccard similarity of word 5-grams at which one of two documents is dropped."""
+    """Jaccard similarity of word 5-grams at which one of two documents is dropped.
+
+    A hundredth below it counts as well, below 1: words can be cut in more than one way."""
     drop_duplicates: bool = True
     """Whether only the first of documents that are alike stays; those that stay are on one side of the split anyhow."""
     validation_share: float = Field(default=0.03, gt=0, lt=0.5)

@@ -1,6 +1,7 @@
 """One walk over the UTF-8 of documents: what the quality rules count, and the words that tell duplicates.
 
-A word is a run of letters and digits, lower-cased and without diacritics (`characters.fold`), known by a 64-bit hash.
+A word is a run of letters and digits, lower-cased and without diacritics (`characters.fold`), known by a 64-bit hash;
+a point or comma between two digits belongs to their number and is passed over.
 """
 
 from typing import NamedTuple
@@ -167,6 +168,9 @@ def _walk_words(data, begin, end, tables, ascii_folds, suspect_keys, hashes, num
             byte = data[position] if position < end else np.uint8(10)
             folded = ascii_folds[byte]
         if byte < 0x80:
+            if (byte == 46 or byte == 44) and _in_number(data, position, begin, end):
+                position += 1
+                continue
             if word != _SEED:
                 hashes[num_words] = mix(word)
                 num_words += 1
@@ -196,6 +200,14 @@ def _walk_words(data, begin, end, tables, ascii_folds, suspect_keys, hashes, num
         position += size
     row[WORDS], row[LETTER_WORDS], row[SUSPECT] = num_words - first, letter_words, suspect
     return num_words
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _in_number(data, position, begin, end):  # type: ignore[no-untyped-def]
+    """Whether digits of ASCII touch a byte on both sides."""
+    if position == begin or position + 1 >= end:
+        return False
+    return 48 <= data[position - 1] <= 57 and 48 <= data[position + 1] <= 57
 
 
 @njit(cache=True, nogil=True)
