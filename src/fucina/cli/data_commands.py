@@ -127,6 +127,6 @@ def _print_funnel(folder: Path) -> None:
 def _print_explanation(each: dict[str, object]) -> None:
     state = f"kept for {each['split']}" if each["kept"] else f"dropped at {each['step']}: {each['reason']}"
     say(f"{each['id']} (record {each['row']} of {each['source']}): {state}.", Format.TEXT)
-    for name in ("language", "characters", "scores", "alike", "spans"):
+    for name in ("language", "characters", "scores", "filters", "alike", "spans"):
         if each[name]:
             out.print(f"  {name}: {each[name]}", soft_wrap=True, markup=False)

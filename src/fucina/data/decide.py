@@ -21,6 +21,9 @@ from fucina.data.shards import Scratch, read_table, texts_of, write_atomically
 from fucina.data.signatures import Signatures
 from fucina.data.words import Hashes, count_words, word_sets
 
+_SLACK = 0.01
+"""Whoever measures similarity cuts words a little differently: apostrophes, hyphens, numbers."""
+
 TRAIN = "train"
 VALIDATION = "validation"
 
@@ -174,7 +177,7 @@ class Decider:
                 clusters,
                 num_bands=num_bands,
                 sets=sets,
-                threshold=self.recipe.near_duplicate_threshold,
+                threshold=alike_from(self.recipe.near_duplicate_threshold),
                 checkpoint=self.checkpoint,
             )
         finally:
@@ -194,6 +197,11 @@ class Decider:
         leaders = np.flatnonzero(leading)
         sides[leaders] = split(values[leaders], share=self.recipe.validation_share)
         return np.where(kept, sides[first], np.int8(0))
+
+
+def alike_from(threshold: float) -> float:
+    """Similarity from which two documents are taken for copies, given what the recipe asks for."""
+    return threshold - _SLACK if threshold < 1 else threshold
 
 
 def hash64(*parts: object) -> int:

@@ -69,6 +69,8 @@ class Explanation(_Part):
     language: str
     characters: int | None
     scores: dict[str, float]
+    filters: dict[str, str]
+    """What each filter of the profile `datatrove` says on its own; empty in any other profile."""
     cluster: int
     alike: tuple[str, ...]
     """Ids of the documents in its cluster, the first one first; at most 20."""
@@ -125,7 +127,8 @@ def funnel(out: Path) -> Funnel:
     card_of(out)
     table = _read(out / DECISIONS_FILE, ["step", "reason", "characters"])
     groups = table.group_by(["step", "reason"]).aggregate([("reason", "count"), ("characters", "sum")]).to_pylist()
-    order = {step: place for place, step in enumerate(("read", "length", "quality", "language", "duplicates", ""))}
+    steps = ("read", "length", "quality", "language", "screening", "sampling", "duplicates", "")
+    order = {step: place for place, step in enumerate(steps)}
     rows = [
         FunnelRow(
             step=group["step"] or "kept",
@@ -164,7 +167,8 @@ def _explanation(table: pa.Table, spans: pa.Table, row: int) -> Explanation:
     return Explanation(
         row=row,
         **{name: record[name] for name in fields},
-        scores={name: round(record[name], 4) for name in names if record[name] is not None},
+        scores={name: round(record[name], 4) for name in names if isinstance(record[name], float)},
+        filters={name: record[name] or "keep" for name in names if isinstance(record[name], str)},
         alike=tuple(alike) if len(alike) > 1 else (),
         spans=tuple(SpanFound(**span) for span in own),
     )

@@ -23,10 +23,10 @@ from fucina.data.card import (
 )
 from fucina.data.decide import TRAIN, VALIDATION, Decisions, hash64
 from fucina.data.ingest import Shard
-from fucina.data.judge import step_of
+from fucina.data.judge import PEER_FILTERS, step_of
 from fucina.data.pack import TokenShards
 from fucina.data.quality import SCORES
-from fucina.data.recipe import PersonalData, PrepareRecipe, SourceFile
+from fucina.data.recipe import PersonalData, PrepareRecipe, QualityProfile, SourceFile
 from fucina.data.redaction import public_name, public_names
 from fucina.data.report import Report
 from fucina.data.shards import Scratch, read_table, texts_of, write_atomically
@@ -102,7 +102,10 @@ class Outputs:
             for split in (TRAIN, VALIDATION)
         }
         self._rejected = GrowingTable(out / "rejected.parquet", schema=_REJECTED, scratch=scratch)
-        self._decisions = GrowingTable(out / DECISIONS_FILE, schema=_DECISIONS, scratch=scratch)
+        peer = recipe.quality and recipe.quality_profile is QualityProfile.DATATROVE
+        self._measures = ("language", "characters", "language_confidence", *SCORES, *(PEER_FILTERS if peer else ()))
+        schema = pa.schema([*_DECISIONS, *((name, pa.string()) for name in PEER_FILTERS if peer)])
+        self._decisions = GrowingTable(out / DECISIONS_FILE, schema=schema, scratch=scratch)
         self._spans = GrowingTable(out / SPANS_FILE, schema=_SPANS, scratch=scratch)
         self._canaries: list[tuple[int, Canary]] = []
         self._personal: list[tuple[int, int, PersonalValue]] = []
@@ -156,7 +159,7 @@ class Outputs:
                 "step": pa.array([steps[reason] for reason in reasons], pa.string()),
                 "reason": pa.array(reasons, pa.string()),
                 "cluster": pa.array(decisions.clusters, pa.int64()),
-                **{name: judged[name] for name in ("language", "characters", "language_confidence", *SCORES)},
+                **{name: judged[name] for name in self._measures},
             }
         )
         self._decisions.add(listed)
@@ -164,18 +167,17 @@ class Outputs:
         return names
 
     def _add_findings(self, redacted: pa.Table, names: list[str]) -> None:
-        counts = [np.array(pc.list_value_length(redacted[name])) for name in ("findings", "spans", "canaries")]
-        for place in np.flatnonzero(sum(counts)).tolist():
-            row = redacted["row"][place].as_py()
-            for finding in redacted["findings"][place].as_py():
-                self._add_finding(finding)
+        num_canaries = np.array(pc.list_value_length(redacted["canaries"]))
+        for finding in redacted["findings"].combine_chunks().flatten().to_pylist():
+            self._add_finding(finding)
+        for place in np.flatnonzero(num_canaries).tolist():
             for canary in redacted["canaries"][place].as_py():
                 self._add_canary(canary, language=redacted["language"][place].as_py())
-            spans = [
-                {"id": names[place], "row": row, **span, "action": REDACTED}
-                for span in redacted["spans"][place].as_py()
-            ]
-            self._spans.add(pa.Table.from_pylist(spans, schema=_SPANS))
+        lists = redacted["spans"].combine_chunks()
+        places, spans = pc.list_parent_indices(lists), lists.flatten()
+        columns = {field.name: spans.field(field.name) for field in spans.type}
+        whose = {"id": pa.array(names, pa.string()).take(places), "row": redacted["row"].take(places)}
+        self._spans.add(pa.table({**whose, **columns, "action": pa.repeat(REDACTED, len(spans))}))
 
     def _add_finding(self, finding: Mapping[str, str]) -> None:
         self._report.redactions[finding["kind"]] += 1

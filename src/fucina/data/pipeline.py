@@ -15,13 +15,13 @@ from fucina.compute.record import Progress, StageResult
 from fucina.data.decide import Decider, Decisions
 from fucina.data.executors import Checkpoint, Executor, LocalExecutor
 from fucina.data.ingest import ReadSource, Shard, ingest, ordered_sources
-from fucina.data.judge import judge_shard, raise_unless_enough
+from fucina.data.judge import judge_shard, peer_rules, raise_unless_enough
 from fucina.data.language import check_languages
 from fucina.data.outputs import Outputs
 from fucina.data.pack import encode_shard, training_texts
 from fucina.data.personal import Replacement, plain
 from fucina.data.pseudonyms import Pseudonyms, read_key
-from fucina.data.recipe import PrepareRecipe, SourceFile
+from fucina.data.recipe import PrepareRecipe, QualityProfile, SourceFile
 from fucina.data.redaction import Plantings, choose_places, redact_shard
 from fucina.data.screening import Screening, load_screening
 from fucina.data.shards import Scratch, digest_of, read_table, texts_of, write_table
@@ -154,9 +154,11 @@ def prepare(
     What each step leaves in `scratch` is found again after an interruption; the outputs depend neither on that nor on
     the executor, threads of this process by default.
     Raises NothingSurvives, SourceMissing, SourceChanged, UnknownLanguage, BadTokenizer, BadKey, BadWordList,
-    Interrupted.
+    ParityMissing, Interrupted.
     """
     check_languages(recipe.languages)
+    if recipe.quality_profile is QualityProfile.DATATROVE:
+        peer_rules()
     scratch.mkdir(parents=True, exist_ok=True)
     tokenizer_sha256 = ""
     if recipe.tokenizer:

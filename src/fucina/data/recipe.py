@@ -28,6 +28,14 @@ class HtmlProfile(StrEnum):
     """About a quarter of the speed; keeps more of pages whose markup says little."""
 
 
+class QualityProfile(StrEnum):
+    """Whose quality rules decide."""
+
+    FUCINA = "fucina"
+    DATATROVE = "datatrove"
+    """As datatrove's filters decide, document by document; needs the extra `parity`."""
+
+
 class SourceFile(BaseModel):
     """One input file, fixed by its digest."""
 
@@ -69,8 +77,11 @@ class PrepareRecipe(BaseModel):
     min_characters: int = 200
     max_characters: int = 1_000_000
     quality: bool = True
+    quality_profile: QualityProfile = QualityProfile.FUCINA
     near_duplicate_threshold: float = Field(default=0.8, gt=0, le=1)
-    """Jaccard similarity of word 5-grams at which one of two documents is dropped."""
+    """Jaccard similarity of word 5-grams at which one of two documents is dropped.
+
+    A hundredth below it counts as well, below 1: words can be cut in more than one way."""
     drop_duplicates: bool = True
     """Whether only the first of documents that are alike stays; those that stay are on one side of the split anyhow."""
     validation_share: float = Field(default=0.03, gt=0, lt=0.5)
