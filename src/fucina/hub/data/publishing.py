@@ -17,6 +17,7 @@ from fucina.hub.people.actions import Actor, record
 from fucina.hub.people.models import Membership, Organisation, Person, Role
 
 MAX_FILES = 10_000
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PERSONAL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}\b|\b(?:\d[ -]?){13,19}\b")
 """E-mail addresses, IBANs and card numbers; who publishes has masked more than that."""
 
@@ -43,6 +44,15 @@ class AlreadyWithdrawn(WrongState):
     """The version was withdrawn before."""
 
     code = "already_withdrawn"
+
+
+def check_name(name: str) -> str:
+    """The name of a dataset, if it is one. Raises BadDescription."""
+    if _NAME.fullmatch(name) is None:
+        raise BadDescription(
+            f"{name[:80]!r} is no name of a dataset.", hint="Use small letters, digits and hyphens, at most 63."
+        )
+    return name
 
 
 def holder(name_or_ref: str, *, person: Person) -> Organisation:
