@@ -287,6 +287,8 @@ APPEND_ONLY = (
     "accounting_usagerecord",
     "compute_jobevent",
     "registry_logleaf",
+    "data_datasetversion",
+    "data_withdrawal",
 )
 
 

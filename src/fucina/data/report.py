@@ -98,6 +98,7 @@ class Report:
             num_exact_duplicates=self.reasons[EXACT_DUPLICATE],
             num_near_duplicates=self.reasons[NEAR_DUPLICATE],
             near_duplicate_threshold=self.recipe.near_duplicate_threshold,
+            duplicates_dropped=self.recipe.drop_duplicates,
             redactions=_sorted(self.redactions),
             num_canaries=self.num_canaries,
             num_canaries_redacted=self.num_canaries_redacted,

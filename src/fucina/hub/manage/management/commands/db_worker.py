@@ -11,6 +11,7 @@ from django_tasks_db.management.commands import db_worker
 from fucina.hub.compute.failover import move_stranded_runs
 from fucina.hub.compute.grants import close_ended_grants
 from fucina.hub.compute.jobs import mark_silent
+from fucina.hub.registry.erasure import resume_erasures
 from fucina.hub.trust.registration import resume_registrations
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class Command(db_worker.Command):
     def handle(self, **options: Any) -> None:
         """Resume, then work; beside it, jobs of silent agents become unknown and runs that wait there are moved."""
         resume_registrations()
+        resume_erasures()
         over = threading.Event()
         watch = threading.Thread(target=watch_agents, args=(over,), daemon=True)
         watch.start()
