@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from fucina.cli import (
+    access_commands,
     advise_commands,
     data_commands,
     environment_commands,
@@ -29,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(access_commands.app, name="access")
 app.add_typer(data_commands.app, name="data")
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")

@@ -11,6 +11,7 @@ from fucina.hub.api import (
     agent,
     factory,
     jobs,
+    modes,
     network,
     projects,
     releases,
@@ -26,6 +27,7 @@ _person = PersonDoor()
 api.add_router("/network", network.router)
 api.add_router("", factory.router)
 api.add_router("", advice.router)
+api.add_router("/access-modes", modes.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
