@@ -3,6 +3,7 @@
 from fucina.client.access import AccessCalls
 from fucina.client.accounting import AccountingCalls
 from fucina.client.advice import AdviceCalls
+from fucina.client.audit import AuditCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
 from fucina.client.releases import ReleaseCalls
@@ -11,7 +12,9 @@ from fucina.client.sites import SiteCalls
 from fucina.errors import FactoryError
 
 
-class Hub(AccessCalls, AccountingCalls, AdviceCalls, JobCalls, NetworkCalls, ReleaseCalls, RunCalls, SiteCalls):
+class Hub(
+    AccessCalls, AccountingCalls, AdviceCalls, AuditCalls, JobCalls, NetworkCalls, ReleaseCalls, RunCalls, SiteCalls
+):
     """What a person can do through the API."""
 
     def health(self) -> bool:

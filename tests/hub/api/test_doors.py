@@ -148,6 +148,7 @@ ROUTES: dict[str, Route] = {
     "GET /access-modes": Route(door="open", dag=200),
     "GET /access-modes/playground": Route(door="open", dag=200),
     "POST /access-modes": Route(ok=403, dag=403, call=lambda world: as_json(ModesText(text=PLAYGROUND))),
+    "GET /audit/verification": Route(ok=403, dag=403),
     "GET /applications": Route(dag=200),
     "POST /applications": Route(call=lambda world: as_json(application_request())),
     "GET /applications/{application}": Route(),
