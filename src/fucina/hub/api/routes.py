@@ -9,10 +9,12 @@ from fucina.hub.api import (
     accounting_agent,
     advice,
     agent,
+    audit,
     data,
     dcat,
     factory,
     jobs,
+    modes,
     network,
     projects,
     releases,
@@ -28,12 +30,14 @@ _person = PersonDoor()
 api.add_router("/network", network.router)
 api.add_router("", factory.router)
 api.add_router("", advice.router)
+api.add_router("/access-modes", modes.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/dcat", dcat.router)
 api.add_router("/datasets", data.router, auth=_person)
 api.add_router("/data-requests", data.requests_router, auth=_person)
 api.add_router("/erasures", data.erasures_router, auth=_person)
+api.add_router("/audit", audit.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)
 api.add_router("/jobs", jobs.router, auth=_person)
