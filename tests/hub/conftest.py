@@ -281,7 +281,13 @@ def as_json(value: Any) -> dict[str, Any]:
     return {"data": text, "content_type": "application/json"}
 
 
-APPEND_ONLY = ("people_auditrecord", "accounting_ledgerentry", "accounting_usagerecord", "compute_jobevent")
+APPEND_ONLY = (
+    "people_auditrecord",
+    "access_applicationevent",
+    "accounting_ledgerentry",
+    "accounting_usagerecord",
+    "compute_jobevent",
+)
 
 
 @pytest.fixture

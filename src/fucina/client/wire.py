@@ -87,7 +87,11 @@ class ApplicationInfo(Answer):
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     decided_by: str = ""
-    submitted_at: AwareDatetime
+    version: int = 0
+    """Grows with every change; sent back with a move, it is refused when somebody else was quicker."""
+    created_at: AwareDatetime | None = None
+    submitted_at: AwareDatetime | None = None
+    """None for a draft."""
     decided_at: AwareDatetime | None = None
 
 

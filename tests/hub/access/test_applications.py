@@ -6,10 +6,12 @@ import pytest
 from pydantic import ValidationError
 
 from fucina.access.modes import Bounds, ModesFile, UnknownMode, shipped_modes
+from fucina.access.moves import AlreadyDecided
 from fucina.client.wire import ApplicationRequest, DecisionRequest
 from fucina.errors import NotVisible, WrongState
-from fucina.hub.access.actions import AlreadyOpen, NotAMember, NotAnOfficer, OwnOrganisation, withdraw_application
-from fucina.hub.access.models import AlreadyDecided, Application, Decision, Grant
+from fucina.hub.access.actions import withdraw_application
+from fucina.hub.access.models import Application, Decision, Grant
+from fucina.hub.access.moving import AlreadyOpen, NotAMember, NotAnOfficer, OwnOrganisation
 from fucina.hub.access.read import application_info, applications
 from fucina.hub.access.rules import check_eligibility
 from fucina.hub.accounting.models import Allocation

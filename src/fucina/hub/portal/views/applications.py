@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from fucina.access.modes import Mode, shipped_modes
+from fucina.access.moves import EVALUATED, OPEN, Role
 from fucina.client.wire import ApplicationInfo, DecisionRequest
 from fucina.errors import FactoryError, WrongState
 from fucina.hub.access.actions import withdraw_application
-from fucina.hub.access.models import Application, ApplicationState
+from fucina.hub.access.models import Application
+from fucina.hub.access.moving import roles_of
 from fucina.hub.access.read import application_info, visible_applications
 from fucina.hub.compute import projects
 from fucina.hub.compute.models import Project
@@ -94,7 +96,7 @@ def desk(request: SignedIn) -> HttpResponse:
     if not request.user.is_staff:
         raise PermissionDenied
     own = Membership.objects.filter(person=request.user, organisation=OuterRef("organisation"))
-    waiting = visible_applications(request.user).filter(state=ApplicationState.SUBMITTED)
+    waiting = visible_applications(request.user).filter(state__in=EVALUATED)
     waiting = waiting.annotate(num_not_passed=Count("findings", filter=Q(findings__passed=False)), is_own=Exists(own))
     rows, turn = turn_to(request, waiting.order_by("submitted_at", "pk"))
     return page(request, "portal/desk.html", ApplicationsPage(applications=rows, turn=turn), place="desk")
@@ -107,7 +109,6 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
     person = request.user
     application = _find(ref, person)
     opened = Project.objects.visible_to(person).filter(organisation=application.organisation, name=application.project)
-    is_waiting = application.state == ApplicationState.SUBMITTED
     is_own = application.organisation.memberships.filter(person=person).exists()
     context = ApplicationPage(
         application=application,
@@ -115,8 +116,8 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
         mode_name=_mode_name(Mode.model_validate(application.access_mode.wire)),
         project_ref=opened.values_list("ref", flat=True).first() or "",
         own_organisation=is_own,
-        may_decide=is_waiting and person.is_staff and not is_own,
-        may_withdraw=is_waiting and is_own,
+        may_decide=may_decide(application, person),
+        may_withdraw=application.state in OPEN and is_own,
     )
     return page(request, "portal/application.html", context, place="applications")
 
@@ -153,9 +154,7 @@ def decide(request: SignedIn, ref: str) -> HttpResponse:
     """Grant or reject. Who may not decide sees why on the application's own page."""
     application = _find(ref, request.user)
     form = DecisionForm(request.POST if request.method == "POST" else None)
-    is_own = application.organisation.memberships.filter(person=request.user).exists()
-    may_decide = request.user.is_staff and not is_own and application.state == ApplicationState.SUBMITTED
-    if not may_decide and not form.is_valid():
+    if not may_decide(application, request.user) and not form.is_valid():
         return redirect("portal:application", ref=ref)
     error = None
     if request.method == "POST" and form.is_valid():
@@ -183,10 +182,15 @@ def withdraw(request: SignedIn, ref: str) -> HttpResponse:
     if request.method == "POST":
         withdraw_application(application=application, by=request.user, at=timezone.now())
         return redirect("portal:application", ref=ref)
-    if application.state != ApplicationState.SUBMITTED:
+    if application.state not in OPEN:
         return redirect("portal:application", ref=ref)
     context = WithdrawPage(info=application_info(application))
     return page(request, "portal/application_withdraw.html", context, place="applications")
+
+
+def may_decide(application: Application, person: Person) -> bool:
+    """Whether this person may grant or reject it as it stands."""
+    return application.state in EVALUATED and Role.OFFICER in roles_of(application, person)
 
 
 def _find(ref: str, person: Person) -> Application:
