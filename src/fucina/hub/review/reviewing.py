@@ -33,7 +33,7 @@ class ReviewChanged(WrongState):
 
 
 def open_review(ref: str, *, person: Person, at: datetime) -> Review:
-    """A reviewer's own review, to read or write; that they saw who applies is recorded. Raises NotVisible, InConflict."""
+    """A reviewer's own review, to read or write; that they saw it is recorded. Raises NotVisible, InConflict."""
     mine = Review.objects.filter(reviewer__person=person).select_related(
         "reviewer__person", "application__organisation", "application__access_mode"
     )

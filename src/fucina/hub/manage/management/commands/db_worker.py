@@ -11,6 +11,7 @@ from django_tasks_db.management.commands import db_worker
 from fucina.hub.compute.failover import move_stranded_runs
 from fucina.hub.compute.grants import close_ended_grants
 from fucina.hub.compute.jobs import mark_silent
+from fucina.hub.review.clocks import escalate_late
 from fucina.hub.trust.registration import resume_registrations
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,13 @@ class Command(db_worker.Command):
 
 
 def watch_agents(over: threading.Event) -> None:
-    """Look for silent agents and ended grants until it is over; a database that does not answer is tried again."""
+    """Look for silent agents, ended grants and late applications until it is over, also after a database was away."""
     while not over.wait(LOOK_S):
         try:
             mark_silent(at=datetime.now(UTC))
             move_stranded_runs(at=datetime.now(UTC))
             close_ended_grants(at=datetime.now(UTC))
+            escalate_late(at=datetime.now(UTC))
         except DatabaseError:
             logger.exception("could not look for silent agents")
         finally:
