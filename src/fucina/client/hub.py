@@ -6,12 +6,15 @@ from fucina.client.advice import AdviceCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
 from fucina.client.releases import ReleaseCalls
+from fucina.client.review import ReviewCalls
 from fucina.client.runs import RunCalls
 from fucina.client.sites import SiteCalls
 from fucina.errors import FactoryError
 
 
-class Hub(AccessCalls, AccountingCalls, AdviceCalls, JobCalls, NetworkCalls, ReleaseCalls, RunCalls, SiteCalls):
+class Hub(
+    AccessCalls, AccountingCalls, AdviceCalls, JobCalls, NetworkCalls, ReleaseCalls, ReviewCalls, RunCalls, SiteCalls
+):
     """What a person can do through the API."""
 
     def health(self) -> bool:

@@ -14,6 +14,7 @@ from fucina.hub.api import (
     network,
     projects,
     releases,
+    review,
     runs,
     sites,
 )
@@ -27,6 +28,7 @@ api.add_router("/network", network.router)
 api.add_router("", factory.router)
 api.add_router("", advice.router)
 api.add_router("", access.router, auth=_person)
+api.add_router("", review.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)

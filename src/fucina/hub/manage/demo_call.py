@@ -45,8 +45,8 @@ class Wish(NamedTuple):
 
 
 WISHES = tuple(
-    Wish(*row, "it" if row[1] == "IT" else "en")
-    for row in (
+    Wish(name, country, project, topics, hours, scores, "it" if country == "IT" else "en")
+    for name, country, project, topics, hours, scores in (
         ("Aurora Lingua", "IT", "leggi-chiare", ("language models",), 180_000, (4.5, 4.5, 4.0)),
         ("Boreal Health", "FI", "ward-notes", ("health", "language models"), 120_000, (4.5, 4.0, 4.0)),
         ("Cantiere Dati", "IT", "gare-aperte", ("language models",), 90_000, (4.0, 4.0, 4.0)),
