@@ -142,6 +142,8 @@ class Review(Fact):
     """Between two scores."""
     blind: bool = False
     """Whether reviewers are kept from seeing who applies."""
+    partial_from: float | None = Field(default=None, gt=0, le=1)
+    """Smallest share of what was asked for that may be awarded; None awards all or nothing."""
 
 
 class Mode(Fact):

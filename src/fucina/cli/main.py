@@ -17,7 +17,9 @@ from fucina.cli import (
     ledger_commands,
     network_commands,
     plan_sim_commands,
+    ranking_commands,
     registry_commands,
+    review_commands,
     site_commands,
 )
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
@@ -39,6 +41,8 @@ app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(network_commands.app, name="network")
 app.add_typer(registry_commands.app, name="registry")
+app.add_typer(ranking_commands.app, name="ranking")
+app.add_typer(review_commands.app, name="review")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
 app.add_typer(plan_sim_commands.app, name="plan")

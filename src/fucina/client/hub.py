@@ -8,6 +8,7 @@ from fucina.client.data import DataCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
 from fucina.client.releases import ReleaseCalls
+from fucina.client.review import ReviewCalls
 from fucina.client.runs import RunCalls
 from fucina.client.sites import SiteCalls
 from fucina.errors import FactoryError
@@ -22,6 +23,7 @@ class Hub(
     JobCalls,
     NetworkCalls,
     ReleaseCalls,
+    ReviewCalls,
     RunCalls,
     SiteCalls,
 ):

@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "fucina.hub.compute",
     "fucina.hub.registry",
     "fucina.hub.trust",
+    "fucina.hub.review",
     "fucina.hub.portal",
 ]
 

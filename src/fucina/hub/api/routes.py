@@ -18,6 +18,7 @@ from fucina.hub.api import (
     network,
     projects,
     releases,
+    review,
     runs,
     sites,
 )
@@ -32,6 +33,7 @@ api.add_router("", factory.router)
 api.add_router("", advice.router)
 api.add_router("/access-modes", modes.router)
 api.add_router("", access.router, auth=_person)
+api.add_router("", review.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/dcat", dcat.router)
 api.add_router("/datasets", data.router, auth=_person)

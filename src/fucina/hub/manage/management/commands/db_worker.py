@@ -12,6 +12,7 @@ from fucina.hub.compute.failover import move_stranded_runs
 from fucina.hub.compute.grants import close_ended_grants
 from fucina.hub.compute.jobs import mark_silent
 from fucina.hub.registry.erasure import resume_erasures
+from fucina.hub.review.clocks import escalate_late
 from fucina.hub.trust.registration import resume_registrations
 
 logger = logging.getLogger(__name__)
@@ -38,12 +39,13 @@ class Command(db_worker.Command):
 
 
 def watch_agents(over: threading.Event) -> None:
-    """Look for silent agents and ended grants until it is over; a database that does not answer is tried again."""
+    """Look for silent agents, ended grants and late applications until it is over, also after a database was away."""
     while not over.wait(LOOK_S):
         try:
             mark_silent(at=datetime.now(UTC))
             move_stranded_runs(at=datetime.now(UTC))
             close_ended_grants(at=datetime.now(UTC))
+            escalate_late(at=datetime.now(UTC))
         except DatabaseError:
             logger.exception("could not look for silent agents")
         finally:
