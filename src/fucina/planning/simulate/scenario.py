@@ -16,8 +16,9 @@ from fucina.planning.simulate.cluster import (
     Reservation,
     Scheduling,
 )
+from fucina.planning.simulate.job_table import JobTable
 from fucina.planning.simulate.metrics import Estimate, Values, combine, measure
-from fucina.planning.simulate.run import DAY_S, Course, Happenings, JobTable, simulate
+from fucina.planning.simulate.run import DAY_S, Course, Happenings, simulate
 from fucina.planning.simulate.workload import JobClass, generate
 
 NETWORKS = {"eurohpc": "eurohpc.yaml"}

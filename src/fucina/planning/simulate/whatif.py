@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pydantic import BaseModel, ConfigDict
 
 from fucina.planning.simulate.cluster import BadScenario, Pool
+from fucina.planning.simulate.job_table import JobTable
 from fucina.planning.simulate.metrics import measure
-from fucina.planning.simulate.run import DAY_S, JobTable
+from fucina.planning.simulate.run import DAY_S
 from fucina.planning.simulate.scenario import Result, Scenario, jobs_of, run_once
 
 MAX_GROWTH = 16
