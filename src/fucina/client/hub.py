@@ -5,13 +5,16 @@ from fucina.client.accounting import AccountingCalls
 from fucina.client.advice import AdviceCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
+from fucina.client.planning import PlanningCalls
 from fucina.client.releases import ReleaseCalls
 from fucina.client.runs import RunCalls
 from fucina.client.sites import SiteCalls
 from fucina.errors import FactoryError
 
 
-class Hub(AccessCalls, AccountingCalls, AdviceCalls, JobCalls, NetworkCalls, ReleaseCalls, RunCalls, SiteCalls):
+class Hub(
+    AccessCalls, AccountingCalls, AdviceCalls, JobCalls, NetworkCalls, PlanningCalls, ReleaseCalls, RunCalls, SiteCalls
+):
     """What a person can do through the API."""
 
     def health(self) -> bool:
