@@ -33,7 +33,7 @@ def replay(
 ) -> None:
     """Replay a trace of jobs on one machine, exact to the second."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.errors import BadInput
         from fucina.planning.simulate.accounting_traces import read_trace
         from fucina.planning.simulate.compiled import COMPILED
@@ -62,7 +62,7 @@ def cluster(
 ) -> None:
     """Simulate a site: waits, use, energy; or say how many accelerators a wait needs."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.planning.simulate.scenario import load_scenario, shipped
         from fucina.planning.simulate.whatif import size_for_wait
 
@@ -99,7 +99,7 @@ def network(
     """Simulate the network of sites beside itself with a site lost: who waits how much longer, and where the jobs
     go."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.errors import BadInput
         from fucina.planning.simulate.cluster import Outage, Route
         from fucina.planning.simulate.scenario import load_scenario, shipped
@@ -133,7 +133,7 @@ def compare(
 ) -> None:
     """Put two saved results side by side."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.planning.simulate import whatif
         from fucina.planning.simulate.scenario import load_result
 
@@ -142,7 +142,8 @@ def compare(
             _beside(one, other)
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Raise Unavailable where the extra `plan` is not installed."""
     from importlib.util import find_spec
 
     from fucina.errors import Unavailable
@@ -252,7 +253,7 @@ def gigafactory(
 ) -> None:
     """Choose sites and accelerators for a gigafactory under caps of power, and say what failures cost it."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from datetime import UTC, datetime
 
         from fucina.errors import BadInput

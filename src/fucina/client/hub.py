@@ -7,6 +7,7 @@ from fucina.client.audit import AuditCalls
 from fucina.client.data import DataCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
+from fucina.client.planning import PlanningCalls
 from fucina.client.releases import ReleaseCalls
 from fucina.client.review import ReviewCalls
 from fucina.client.runs import RunCalls
@@ -22,6 +23,7 @@ class Hub(
     DataCalls,
     JobCalls,
     NetworkCalls,
+    PlanningCalls,
     ReleaseCalls,
     ReviewCalls,
     RunCalls,

@@ -70,6 +70,7 @@ INSTALLED_APPS = [
     "fucina.hub.access",
     "fucina.hub.accounting",
     "fucina.hub.data",
+    "fucina.hub.planning",
     "fucina.hub.compute",
     "fucina.hub.registry",
     "fucina.hub.trust",

@@ -16,6 +16,7 @@ from fucina.hub.api import (
     jobs,
     modes,
     network,
+    planning,
     projects,
     releases,
     review,
@@ -45,6 +46,7 @@ api.add_router("/runs", runs.router, auth=_person)
 api.add_router("/jobs", jobs.router, auth=_person)
 api.add_router("/systems", jobs.systems_router, auth=_person)
 api.add_router("/releases", releases.router, auth=_person)
+api.add_router("/scenarios", planning.router, auth=_person)
 api.add_router("/sites", sites.router, auth=_person)
 api.add_router("/agent", agent.router, auth=AgentDoor())
 api.add_router("/agent", accounting_agent.router, auth=AgentDoor())

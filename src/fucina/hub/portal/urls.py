@@ -14,6 +14,7 @@ from fucina.hub.portal.views import (
     projects,
     releases,
     runs,
+    scenarios,
     session,
     statements,
 )
@@ -53,6 +54,12 @@ urlpatterns = [
     path("network/programmes", network.programmes, name="network-programmes"),
     path("network/<str:kind>/<str:key>", network.show, name="network-record"),
     path("network/<str:kind>/<str:key>/edit", network_edit.edit, name="network-edit"),
+    path("scenarios", scenarios.index, name="scenarios"),
+    path("scenarios/new", scenarios.ask, name="scenario-new"),
+    path("scenarios/compare", scenarios.compare, name="scenarios-compare"),
+    path("scenarios/<str:ref>", scenarios.show, name="scenario"),
+    path("scenarios/<str:ref>/cancel", scenarios.cancel, name="scenario-cancel"),
+    path("scenarios/<str:ref>/delete", scenarios.delete, name="scenario-delete"),
     path("help", guide.help_page, name="help"),
     path("patterns", guide.patterns, name="patterns"),
 ]

@@ -19,6 +19,7 @@ from fucina.planning.simulate.state import (
     FCFS,
     GANGS,
     LOST,
+    MOVING,
     NONE,
     PREEMPTED,
     RUNNING,
@@ -65,9 +66,36 @@ def durations(world: World, job: int, pool: int) -> tuple[int, int]:
 
 
 @kernel
+def _count_held(world: World, account: int, gpus: int, num_jobs: int) -> None:
+    """Count accelerators and a job for an account and all above it."""
+    accounts = world.accounts
+    while account >= 0:
+        accounts.held[account] += gpus
+        accounts.running[account] += num_jobs
+        account = accounts.parent[account]
+
+
+@kernel
+def over_limit(world: World, job: int, pool: int) -> bool:
+    """Whether a job waits for a limit of its account, or of one above; it then holds nobody else up."""
+    if not world.rules.limits:
+        return False
+    accounts = world.accounts
+    held = held_gpus(world, job, pool)
+    account = world.jobs.account[job]
+    while account >= 0:
+        if accounts.held[account] + held > accounts.max_gpus[account]:
+            return True
+        if accounts.running[account] >= accounts.max_running[account]:
+            return True
+        account = accounts.parent[account]
+    return False
+
+
+@kernel
 def start(world: World, job: int, pool: int, now: int) -> None:
     """Start a job that fits."""
-    jobs, pools, accounts = world.jobs, world.pools, world.accounts
+    jobs, pools = world.jobs, world.pools
     run, estimate = durations(world, job, pool)
     held = held_gpus(world, job, pool)
     count_up(world, pool, now)
@@ -84,7 +112,7 @@ def start(world: World, job: int, pool: int, now: int) -> None:
     jobs.end[job] = now + run
     place_in_heap(world, job)
     charge(world, jobs.account[job], now)
-    accounts.held[jobs.account[job]] += held
+    _count_held(world, jobs.account[job], held, 1)
     pools.running_gpus[pool] += held
     pools.running_gpu_end[pool] += float(held) * (now + estimate)
     pools.queued_gpu_s[pool] -= float(held) * estimate
@@ -93,14 +121,14 @@ def start(world: World, job: int, pool: int, now: int) -> None:
 @kernel
 def release(world: World, job: int, now: int) -> None:
     """Take a running job off its nodes and its accounts."""
-    jobs, pools, accounts = world.jobs, world.pools, world.accounts
+    jobs, pools = world.jobs, world.pools
     pool = jobs.pool[job]
     _, estimate = durations(world, job, pool)
     held = held_gpus(world, job, pool)
     count_up(world, pool, now)
     take_back(world, job, is_firm(world, job))
     charge(world, jobs.account[job], now)
-    accounts.held[jobs.account[job]] -= held
+    _count_held(world, jobs.account[job], -held, -1)
     pools.running_gpus[pool] -= held
     pools.running_gpu_end[pool] -= float(held) * (jobs.start[job] + estimate)
     pools.dirty[pool] = True
@@ -197,18 +225,33 @@ def merge(world: World, pool: int, now: int) -> None:
 
 @kernel
 def start_from_head(world: World, pool: int, now: int) -> None:
-    """Start jobs in order until one must wait."""
+    """Start jobs in order until one must wait for accelerators."""
     jobs, pools = world.jobs, world.pools
     closes_at = next_close(world, pool, now)
-    while pools.head[pool] >= 0:
-        job = pools.head[pool]
+    before = NONE
+    job = pools.head[pool]
+    while job >= 0:
         after = jobs.link[job]
+        if over_limit(world, job, pool):
+            before = job
+            job = after
+            continue
         if not may_start(world, job, pool, now, closes_at) and not (
             world.rules.preempts and world.qos.preempts[jobs.qos[job]] and make_room(world, job, pool, now, closes_at)
         ):
             return
-        pools.head[pool] = after
+        take_out(world, pool, before, after)
         start(world, job, pool, now)
+        job = after
+
+
+@kernel
+def take_out(world: World, pool: int, before: int, after: int) -> None:
+    """Take the job between these two out of the queue; -1 before it means that it is the head."""
+    if before < 0:
+        world.pools.head[pool] = after
+    else:
+        world.jobs.link[before] = after
 
 
 @kernel
@@ -241,8 +284,20 @@ def _clear(world: World, node: int, wanted: int, now: int) -> None:
         if not is_firm(world, victim):
             world.tally[pool, LOST] += stop(world, victim, now)
             world.tally[pool, PREEMPTED] += 1
-            enqueue(world, victim, pool, now)
+            requeue(world, victim, pool, now)
         victim = after
+
+
+@kernel
+def requeue(world: World, job: int, pool: int, now: int) -> None:
+    """Let a stopped job wait again, at once or when it may."""
+    jobs = world.jobs
+    if world.rules.requeue_s == 0:
+        enqueue(world, job, pool, now)
+        return
+    jobs.state[job] = MOVING
+    jobs.end[job] = now + world.rules.requeue_s
+    place_in_heap(world, job)
 
 
 @kernel
@@ -270,6 +325,10 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
     per_node = pools.gpus_per_node[pool]
     closes_at = next_close(world, pool, now)
     head = pools.head[pool]
+    while head >= 0 and over_limit(world, head, pool):
+        head = jobs.link[head]
+    if head < 0:
+        return
     shadow, spare = reservation(world, pool, max(1, nodes_needed(jobs.gpus[head], per_node)), now)
     if fits(world, pool, jobs.gpus[head]):  # it waits for the pool to close and open again
         shadow = FAR
@@ -280,7 +339,11 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
         after = jobs.link[job]
         tested += 1
         begins = False
-        if jobs.gpus[job] <= pools.free_gpus[pool] and may_start(world, job, pool, now, closes_at):
+        if (
+            jobs.gpus[job] <= pools.free_gpus[pool]
+            and may_start(world, job, pool, now, closes_at)
+            and not over_limit(world, job, pool)
+        ):
             _, estimate = durations(world, job, pool)
             ends = job_slots(world, now + estimate)
             takes = nodes_taken(world, job, pool, shadow)
@@ -352,6 +415,10 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
     while job >= 0 and tested < rules.max_tested:
         after = jobs.link[job]
         tested += 1
+        if over_limit(world, job, pool):
+            before = job
+            job = after
+            continue
         _, estimate = durations(world, job, pool)
         length = job_slots(world, now + estimate) - base
         begins = False
@@ -363,10 +430,7 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
             if begins:
                 _book(free, first, length, max(1, need))
         if begins:
-            if before < 0:
-                pools.head[pool] = after
-            else:
-                jobs.link[before] = after
+            take_out(world, pool, before, after)
             start(world, job, pool, now)
         else:
             _promise(free, length, max(1, nodes_needed(jobs.gpus[job], per_node)))
