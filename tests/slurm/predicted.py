@@ -9,7 +9,7 @@ import numpy as np
 
 from fucina.planning.simulate.accounting_traces import read_trace
 from fucina.planning.simulate.run import Course, simulate
-from fucina.planning.simulate.slurm_config import SlurmSite, read_slurm
+from fucina.planning.simulate.slurm_config import SlurmSite, read_slurm, scheduling_for
 from fucina.planning.simulate.trace import Trace
 from fucina.planning.simulate.trace_jobs import Agreement, agreement, jobs_of_trace
 from fucina.planning.simulate.workload import JobClass, generate
@@ -62,8 +62,13 @@ def plan(*, num_jobs: int, num_gpus: int, load: float, largest: int, seed: int) 
         limit = int(np.ceil(run[position] / 60)) + int(chance.integers(0, 3))
         jobs.append(
             Planned(
-                at_s=float(at[position]), run_s=int(run[position]), limit_min=limit, gpus=int(gpus[position]),
-                user=user, account=account, qos=qos,
+                at_s=float(at[position]),
+                run_s=int(run[position]),
+                limit_min=limit,
+                gpus=int(gpus[position]),
+                user=user,
+                account=account,
+                qos=qos,
             )  # fmt: skip
         )
     return jobs
@@ -129,7 +134,7 @@ def site_of(cluster: Cluster) -> SlurmSite:
     """What the cluster says of itself."""
 
     def said(*argv: str) -> str:
-        return cluster.run_as("root", list(argv), check=True).stdout
+        return cluster.run_as("root", list(argv), check=True, env={"SLURM_TIME_FORMAT": "%s"}).stdout
 
     config = [said("scontrol", *words) for words in (
         ("show", "config"), ("show", "partitions", "--oneliner"), ("show", "nodes", "--oneliner")
@@ -150,7 +155,7 @@ def predict(trace: Trace, site: SlurmSite) -> tuple[Agreement, Course]:
     """Simulate the recorded jobs under the cluster's configuration, and compare."""
     names = tuple(entry.name for entry in site.scheduling.qos)
     course = simulate(
-        jobs_of_trace(trace, pools=(site.pool,), qos=names), pools=(site.pool,), scheduling=site.scheduling
+        jobs_of_trace(trace, pools=(site.pool,), qos=names), pools=(site.pool,), scheduling=scheduling_for(site, trace)
     )
     return agreement(trace, course), course
 

@@ -30,7 +30,7 @@ def slurm(
         check_extra()
         from fucina.planning.simulate.accounting_traces import read_trace
         from fucina.planning.simulate.run import simulate
-        from fucina.planning.simulate.slurm_config import read_slurm
+        from fucina.planning.simulate.slurm_config import read_slurm, scheduling_for
         from fucina.planning.simulate.trace import fitting
         from fucina.planning.simulate.trace_jobs import agreement, jobs_of_trace
 
@@ -38,7 +38,9 @@ def slurm(
         jobs = fitting(read_trace(trace), machine_size=site.pool.num_gpus)
         classes = tuple(entry.name for entry in site.scheduling.qos)
         course = simulate(
-            jobs_of_trace(jobs, pools=(site.pool,), qos=classes), pools=(site.pool,), scheduling=site.scheduling
+            jobs_of_trace(jobs, pools=(site.pool,), qos=classes),
+            pools=(site.pool,),
+            scheduling=scheduling_for(site, jobs),
         )
         if write is not None:
             _write(write, site, trace)

@@ -101,9 +101,9 @@ def _sacct_row(path: Path, number: int, job: dict[str, str]) -> Row | None:
     if job["Submit"] in _UNKNOWN:
         return None
     try:
-        submit = _instant(job["Submit"])
+        submit = read_instant(job["Submit"])
         start = job.get("Start", "")
-        wait = -1 if start in _UNKNOWN else _instant(start) - submit
+        wait = -1 if start in _UNKNOWN else read_instant(start) - submit
         run = int(job["ElapsedRaw"])
         limit = job.get("TimelimitRaw", "")
         estimate = run if limit in _UNKNOWN else int(limit) * 60
@@ -131,7 +131,7 @@ def _sacct_row(path: Path, number: int, job: dict[str, str]) -> Row | None:
     )
 
 
-def _instant(text: str) -> int:
+def read_instant(text: str) -> int:
     """Seconds of a time as sacct writes it, or as it does with SLURM_TIME_FORMAT=%s."""
     return int(text) if text.isdigit() else int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
@@ -190,6 +190,7 @@ def _made(path: Path, rows: list[Row], skipped: list[int]) -> Trace:
     if hole := hole_note(submit, line):
         notes.append(hole)
     return Trace(
+        begins_at=rows[0].submit,
         submit_s=submit - np.int64(rows[0].submit),
         run_s=run,
         estimate_s=estimate,

@@ -108,6 +108,10 @@ class Scheduling(_Fact):
     """PriorityMaxAge."""
     calculation_s: int = Field(default=300, ge=1)
     """PriorityCalcPeriod."""
+    first_calculation_s: int = Field(default=0, ge=0)
+    """When priorities are calculated first."""
+    placement: Literal["best-fit", "first-fit"] = "best-fit"
+    """Which node a part of one goes to: the fullest that has room, or, as in Slurm, the first."""
     backfill_interval_s: int = Field(default=30, ge=0)
     """bf_interval; 0 backfills at every event."""
     backfill_resolution_s: int = Field(default=60, ge=1)

@@ -25,7 +25,7 @@ def charge(world: World, account: int, now: int) -> None:
 def calculate(world: World, now: int) -> None:
     """Decay all usage and compute the fairshare factors."""
     accounts, rules, clock = world.accounts, world.rules, world.clock
-    clock[CALC] = now + rules.calc_s
+    clock[CALC] += rules.calc_s * ((now - clock[CALC]) // rules.calc_s + 1)
     if rules.weight_share == 0.0:
         return
     keep = 1.0

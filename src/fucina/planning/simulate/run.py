@@ -159,7 +159,7 @@ def build(
         steady=np.zeros((len(pools), state.NUM_TALLIES), np.int64),
         branch=branch,
         rules=_rules(scheduling, federation),
-        clock=np.zeros(6, np.int64),
+        clock=np.array([0, 0, 0, scheduling.first_calculation_s, 0, 0], np.int64),
     )
 
 
@@ -184,6 +184,7 @@ def _rules(scheduling: Scheduling, federation: Federation) -> state.Rules:
         restart_s=scheduling.restart_s,
         requeue_s=scheduling.requeue_s,
         limits=any(a.max_gpus or a.max_running for a in scheduling.accounts),
+        first_fit=scheduling.placement == "first-fit",
         patience_s=federation.patience_s,
         spill_s=federation.spill_s,
         preempts=any(qos.preempts for qos in scheduling.qos),

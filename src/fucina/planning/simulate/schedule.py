@@ -9,7 +9,7 @@ import numpy as np
 
 from fucina.planning.simulate.compiled import kernel
 from fucina.planning.simulate.jobs import job_slots, place_in_heap, remove_from_heap
-from fucina.planning.simulate.placement import count_up, fits, loose_node, nodes_needed, place, take_back
+from fucina.planning.simulate.placement import count_up, fits, loose_node, node_for, nodes_needed, place, take_back
 from fucina.planning.simulate.priority import calculate, charge, in_order
 from fucina.planning.simulate.state import (
     BLOCK,
@@ -93,13 +93,13 @@ def over_limit(world: World, job: int, pool: int) -> bool:
 
 
 @kernel
-def start(world: World, job: int, pool: int, now: int) -> None:
-    """Start a job that fits."""
+def start(world: World, job: int, pool: int, now: int, packed: bool) -> None:
+    """Start a job that fits; `packed` fills a partly used node first, whatever the rule is."""
     jobs, pools = world.jobs, world.pools
     run, estimate = durations(world, job, pool)
     held = held_gpus(world, job, pool)
     count_up(world, pool, now)
-    islands = place(world, job, pool, job_slots(world, now + estimate), is_firm(world, job))
+    islands = place(world, job, pool, job_slots(world, now + estimate), is_firm(world, job), packed)
     tally = world.tally[pool]
     tally[STARTS] += 1
     if jobs.gpus[job] > pools.gpus_per_node[pool]:
@@ -241,7 +241,7 @@ def start_from_head(world: World, pool: int, now: int) -> None:
         ):
             return
         take_out(world, pool, before, after)
-        start(world, job, pool, now)
+        start(world, job, pool, now, False)
         job = after
 
 
@@ -352,7 +352,7 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
                 spare -= takes
         if begins:
             jobs.link[before] = after
-            start(world, job, pool, now)
+            start(world, job, pool, now, True)
         else:
             before = job
         job = after
@@ -402,13 +402,8 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
     jobs, pools, rules = world.jobs, world.pools, world.rules
     per_node = pools.gpus_per_node[pool]
     closes_at = next_close(world, pool, now)
-    ring = world.release.shape[1]
-    slots = min(rules.window_slots, ring - 1)
     base = now // rules.slot_s
-    free = np.empty(slots + 1, np.int64)
-    free[0] = pools.free_nodes[pool]
-    for ahead in range(1, slots + 1):
-        free[ahead] = free[ahead - 1] + world.release[pool, (base + ahead) % ring]
+    free = _profile(world, pool, now)
     before = NONE
     job = pools.head[pool]
     tested = 0
@@ -421,21 +416,60 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
             continue
         _, estimate = durations(world, job, pool)
         length = job_slots(world, now + estimate) - base
-        begins = False
+        need = max(1, nodes_needed(jobs.gpus[job], per_node))
+        if not fits(world, pool, jobs.gpus[job]) and _may_preempt(world, job, pool, free, length, need):
+            then = _profile(world, pool, now)
+            make_room(world, job, pool, now, closes_at)
+            free += _profile(world, pool, now) - then
+        begins, packed = False, False
         if may_start(world, job, pool, now, closes_at):
-            need = nodes_needed(jobs.gpus[job], per_node)
-            node = loose_node(world, pool, jobs.gpus[job]) if need == 0 else -1
-            first = max(0, world.nodes.until[node] - base) if node >= 0 else 0
-            begins = _room(free, first, length, max(1, need))
-            if begins:
-                _book(free, first, length, max(1, need))
+            begins = _begins(world, job, pool, base, free, length, need, False)
+            if not begins and rules.first_fit:
+                packed = True
+                begins = _begins(world, job, pool, base, free, length, need, True)
         if begins:
             take_out(world, pool, before, after)
-            start(world, job, pool, now)
+            start(world, job, pool, now, packed)
         else:
-            _promise(free, length, max(1, nodes_needed(jobs.gpus[job], per_node)))
+            _promise(free, length, need)
             before = job
         job = after
+
+
+@kernel
+def _profile(world: World, pool: int, now: int) -> Array:
+    """How many nodes are wholly free at each slot from now on, by the estimates."""
+    ring = world.release.shape[1]
+    slots = min(world.rules.window_slots, ring - 1)
+    base = now // world.rules.slot_s
+    free = np.empty(slots + 1, np.int64)
+    free[0] = world.pools.free_nodes[pool]
+    for ahead in range(1, slots + 1):
+        free[ahead] = free[ahead - 1] + world.release[pool, (base + ahead) % ring]
+    return free
+
+
+@kernel
+def _may_preempt(world: World, job: int, pool: int, free: Array, length: int, need: int) -> bool:
+    """Whether a job could start now if all that yields stopped, without hurting those before it."""
+    if not world.rules.preempts or not world.qos.preempts[world.jobs.qos[job]]:
+        return False
+    gained = world.pools.soft_nodes[pool] - world.pools.free_nodes[pool]
+    return gained > 0 and _room(free, 0, length, need - gained)
+
+
+@kernel
+def _begins(world: World, job: int, pool: int, base: int, free: Array, length: int, need: int, packed: bool) -> bool:
+    """Book a job's place now if that hurts nobody: on a partly used node only what comes after it would be free."""
+    first = 0
+    if world.jobs.gpus[job] < world.pools.gpus_per_node[pool]:
+        node = node_for(world, pool, world.jobs.gpus[job], packed)
+        if node >= 0:
+            first = max(0, world.nodes.until[node] - base)
+    begins = _room(free, first, length, need)
+    if begins:
+        _book(free, first, length, need)
+    return begins
 
 
 @kernel

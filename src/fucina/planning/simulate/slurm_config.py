@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from fucina.planning.simulate.accounting_traces import read_instant
 from fucina.planning.simulate.cluster import Account, BadScenario, Pool, Qos, QueuePolicy, Scheduling, Weights
+from fucina.planning.simulate.trace import Trace
 
 SECONDS_OF_A_CREDENTIAL = 120
 """Slurm's `cred_expire`: a job that was stopped may start again one second after it."""
@@ -31,6 +33,8 @@ class SlurmSite:
 
     pool: Pool
     scheduling: Scheduling
+    calculated_at: int | None
+    """An instant at which priorities were calculated, from which the others follow; None where it is not told."""
     notes: tuple[str, ...]
     """What the simulator does not know of it."""
 
@@ -69,7 +73,18 @@ def read_slurm(config: str, *, qos: str = "", associations: str = "", partition:
         raise BadSlurmConfig(
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}", hint="Correct that setting."
         ) from error
-    return SlurmSite(pool=pool, scheduling=scheduling, notes=tuple(notes))
+    booted = settings.get("boot_time", "")
+    at = read_instant(booted) if booted else None
+    return SlurmSite(pool=pool, scheduling=scheduling, calculated_at=at, notes=tuple(notes))
+
+
+def scheduling_for(site: SlurmSite, trace: Trace) -> Scheduling:
+    """The site's rules, with priorities calculated at the instants at which slurmctld did while a trace was recorded:
+    it does so as it starts, and then every period."""
+    if site.calculated_at is None or trace.begins_at is None:
+        return site.scheduling
+    first = (site.calculated_at - trace.begins_at) % site.scheduling.calculation_s
+    return site.scheduling.model_copy(update={"first_calculation_s": first})
 
 
 def _lines(config: str) -> tuple[dict[str, str], list[_Node], dict[str, dict[str, str]]]:
@@ -217,6 +232,7 @@ def _scheduler(settings: dict[str, str], notes: list[str]) -> dict[str, object]:
         "damping": _number(settings, "FairShareDampeningFactor", 1),
         "max_age_days": time_s(settings.get("prioritymaxage") or "7-0") / 86_400,
         "calculation_s": time_s(settings.get("prioritycalcperiod") or "5"),
+        "placement": "first-fit",
         "backfill_interval_s": parameter("bf_interval", 30),
         "backfill_resolution_s": parameter("bf_resolution", 60),
         "backfill_depth": parameter("bf_max_job_test", 500),

@@ -56,6 +56,7 @@ class Rules(NamedTuple):
     restart_s: int
     requeue_s: int
     limits: bool
+    first_fit: bool
     patience_s: float
     spill_s: float
     preempts: bool

@@ -43,6 +43,8 @@ class Trace:
     """The account of Slurm that the user charges; empty where unknown."""
     qos: tuple[str, ...] = ()
     partition: tuple[str, ...] = ()
+    begins_at: int | None = None
+    """Its zero, s since 1970 by the clock of the file; None where it is not told."""
     machine_size: int | None = None
     """What the trace says of its machine."""
     recorded_wait_s: Ints | None = None
@@ -148,6 +150,7 @@ def _kept(trace: Trace, keep: npt.NDArray[np.bool_], *, machine_size: int | None
         estimate_s=trace.estimate_s[keep],
         size=trace.size[keep],
         line=trace.line[keep],
+        begins_at=trace.begins_at,
         user=names(trace.user),
         account=names(trace.account),
         qos=names(trace.qos),
