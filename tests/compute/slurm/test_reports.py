@@ -65,6 +65,18 @@ def test_a_run_that_was_put_back_is_no_end():
     assert ended_report(spec(), [], alone=False) is None
 
 
+def test_a_failed_node_is_no_end_while_the_queue_knows_of_a_later_run():
+    """Accounting may hear of that run only when its database is back."""
+    failed, queue = ran("NODE_FAIL", 0, 10), [queued("COMPLETED", submit_at=NOW + 11)]
+    assert ended_report(spec(), [failed], queue, alone=False) is None
+    again = ran("COMPLETED", 30, 2, submit_at=NOW + 11)
+    assert ended_report(spec(), [failed, again], queue, alone=False).state is JobState.SUCCEEDED
+    assert ended_report(spec(), [failed], [queued("NODE_FAIL")], alone=False).state is JobState.FAILED
+    tasks = [ran("COMPLETED", 0, 10, tasks=(0,)), ran("NODE_FAIL", 0, 10, job_id=8, tasks=(1,))]
+    later = [queued("COMPLETED", task=0), queued("COMPLETED", task=1, submit_at=NOW + 11)]
+    assert ended_report(spec(array="0-1"), tasks, later, alone=False) is None
+
+
 def test_an_array_has_ended_when_each_task_has():
     rows = [ran("COMPLETED", 0, 10, job_id=7 + task, tasks=(task,)) for task in range(3)]
     array = spec(array="0-3")

@@ -1,6 +1,6 @@
 """What queue and accounting together say about one job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from fucina.compute.slurm.rows import task_indices
@@ -61,7 +61,7 @@ def ended_report(
     if spec.array:
         # What stands for the whole array is shown for a moment, before its tasks are.
         last.pop(None, None)
-    if len(last) < num_tasks(spec):
+    if len(last) < num_tasks(spec) or _is_behind(last, queue):
         return None
     states = {state_of(row.state) for row in last.values()}
     if not states <= FINAL:
@@ -102,6 +102,12 @@ def _last_runs(accounting: Sequence[AccountingRow]) -> dict[int | None, Accounti
             if known is None or _order(row) >= _order(known):
                 last[task] = row
     return last
+
+
+def _is_behind(last: Mapping[int | None, AccountingRow], queue: Sequence[QueueRow]) -> bool:
+    """Whether the queue knows of a later run than accounting: a requeue gives a new time of submission."""
+    known = ((row.submit_at or 0, (last[row.task].submit_at or 0) if row.task in last else 0) for row in queue)
+    return any(later > ours > 0 for later, ours in known)
 
 
 def _is_closed_by_hand(row: AccountingRow, accounting: Sequence[AccountingRow]) -> bool:
