@@ -17,6 +17,7 @@ from fucina.compute.slurm.refusals import SlurmNotAllowed, SlurmRefused
 from fucina.compute.slurm.transport import LostAnswer, Unreachable
 from fucina.compute.spec import JobState
 from fucina.errors import Unavailable
+from lab.daemons import wait_until
 from tests.compute.slurm.bench import bench_of, in_queue, saved, site_of, ssh_access
 
 pytestmark = pytest.mark.slurm
