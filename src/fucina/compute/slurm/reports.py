@@ -68,8 +68,6 @@ def ended_report(
         return None
     if alone and spec.requeue and any(base_state(row.state) in AGAIN for row in last.values()):
         return None
-    if any(row.task in last and _is_behind(last[row.task], row) for row in queue):
-        return None
     worst = min(last.values(), key=lambda row: _WORST.index(state_of(row.state)))
     report = _from_accounting(spec, worst, accounting)
     if not report.num_attempts and any(row.reason.startswith("Dependency") for row in queue):
@@ -105,9 +103,17 @@ def _last_runs(accounting: Sequence[AccountingRow]) -> dict[int | None, Accounti
 
 
 def _is_behind(last: Mapping[int | None, AccountingRow], queue: Sequence[QueueRow]) -> bool:
-    """Whether the queue knows of a later run than accounting: a requeue gives a new time of submission."""
-    known = ((row.submit_at or 0, (last[row.task].submit_at or 0) if row.task in last else 0) for row in queue)
-    return any(later > ours > 0 for later, ours in known)
+    """Whether the queue shows a later run than accounting knows: a requeue gives a new time of submission.
+
+    Not always: a job whose node went down while it was cleaned up starts again as the same submission.
+    """
+    return any(_is_earlier(last[row.task], row) for row in queue if row.task in last)
+
+
+def _is_earlier(known: AccountingRow, row: QueueRow) -> bool:
+    if known.submit_at and row.submit_at and row.submit_at > known.submit_at:
+        return True
+    return base_state(known.state) in AGAIN and base_state(known.state) != base_state(row.state)
 
 
 def _is_closed_by_hand(row: AccountingRow, accounting: Sequence[AccountingRow]) -> bool:
@@ -165,13 +171,6 @@ def _from_accounting(spec: JobSpec, worst: AccountingRow, accounting: Sequence[A
         max_rss_bytes=max((row.max_rss_bytes for row in steps), default=0),
         num_attempts=max(attempts.values(), default=0),
     )
-
-
-def _is_behind(known: AccountingRow, row: QueueRow) -> bool:
-    """Whether accounting has not heard yet of the run that the queue shows: it knows only the one before."""
-    if known.submit_at and row.submit_at and row.submit_at > known.submit_at:
-        return True
-    return base_state(known.state) in AGAIN and base_state(known.state) != base_state(row.state)
 
 
 def _ran(row: AccountingRow) -> bool:
