@@ -286,7 +286,7 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
         run=run,
         job=row,
         dataset_version=version,
-        files=[ReleaseFile(path="README.md", num_bytes=5, sha256="0" * 64)],
+        files=[ReleaseFile(path=name, num_bytes=5, sha256="0" * 64) for name in ("README.md", "model.sig")],
         content_digest="0" * 64,
         num_open_questions=3,
         by=ada,

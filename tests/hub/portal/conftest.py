@@ -196,6 +196,7 @@ class World:
             ReleaseFile(path=name, num_bytes=1000 * 7**power, sha256=hashlib.sha256(name.encode()).hexdigest())
             for power, name in enumerate(names)
         ]
+        files.append(ReleaseFile(path="model.sig", num_bytes=500, sha256=hashlib.sha256(run.ref.encode()).hexdigest()))
         release = register_release(
             run=run,
             job=run.jobs.get(stage="release"),
