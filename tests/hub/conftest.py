@@ -283,6 +283,7 @@ def as_json(value: Any) -> dict[str, Any]:
 
 APPEND_ONLY = (
     "people_auditrecord",
+    "people_auditseal",
     "access_applicationevent",
     "accounting_ledgerentry",
     "accounting_usagerecord",

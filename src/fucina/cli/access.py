@@ -1,5 +1,7 @@
 """Organisation, application and grant, from a project file."""
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from fucina.cli.output import Format, say, show
@@ -19,6 +21,21 @@ class NoGrant(WrongState):
     """The project has no accelerator time."""
 
     code = "no_grant"
+
+
+class UnreadableFile(BadInput):
+    """A file that is not there or is no text."""
+
+    code = "unreadable_file"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises UnreadableFile."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UnreadableFile(f"{path} cannot be read: {reason}.", hint="Give a text file in UTF-8.") from error
 
 
 def ensure_organisation(hub: Hub, name: str, form: Format) -> str:

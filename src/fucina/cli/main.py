@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from fucina.cli import (
+    access_commands,
     advise_commands,
+    audit_commands,
     data_commands,
     environment_commands,
     jobs_commands,
@@ -31,6 +33,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(access_commands.app, name="access")
+app.add_typer(audit_commands.app, name="audit")
 app.add_typer(data_commands.app, name="data")
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")

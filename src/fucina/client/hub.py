@@ -3,6 +3,7 @@
 from fucina.client.access import AccessCalls
 from fucina.client.accounting import AccountingCalls
 from fucina.client.advice import AdviceCalls
+from fucina.client.audit import AuditCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
 from fucina.client.releases import ReleaseCalls
@@ -13,7 +14,16 @@ from fucina.errors import FactoryError
 
 
 class Hub(
-    AccessCalls, AccountingCalls, AdviceCalls, JobCalls, NetworkCalls, ReleaseCalls, ReviewCalls, RunCalls, SiteCalls
+    AccessCalls,
+    AccountingCalls,
+    AdviceCalls,
+    AuditCalls,
+    JobCalls,
+    NetworkCalls,
+    ReleaseCalls,
+    ReviewCalls,
+    RunCalls,
+    SiteCalls,
 ):
     """What a person can do through the API."""
 

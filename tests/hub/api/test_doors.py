@@ -9,7 +9,9 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from fucina.access.call_file import write_call
 from fucina.access.intake import Goal, Intake, Who
+from fucina.access.modes import shipped_modes
 from fucina.client.wire import (
     BlobQuery,
     ClaimRequest,
@@ -21,6 +23,7 @@ from fucina.client.wire import (
     ReleaseFile,
     StartedRequest,
 )
+from fucina.client.wire_access import ModesText
 from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
 from fucina.client.wire_jobs import JobRequest
 from fucina.client.wire_network import FactEdit
@@ -132,6 +135,7 @@ CATALOGUE = (
     "/programmes",
 )
 AGENT_LIST: dict[str, Any] = {"door": "agent", "dag": 200}
+PLAYGROUND = write_call(shipped_modes().mode("playground", day=NOON.date()))
 ROUTES: dict[str, Route] = {
     "GET /health": Route(door="open", dag=200),
     "GET /factory-key": Route(door="open", dag=200),
@@ -141,6 +145,10 @@ ROUTES: dict[str, Route] = {
     "GET /me": Route(dag=200),
     "GET /organisations": Route(dag=200),
     "POST /organisations": Route(dag=200, call=lambda world: as_json(OrganisationRequest(name="Nuova Officina"))),
+    "GET /access-modes": Route(door="open", dag=200),
+    "GET /access-modes/playground": Route(door="open", dag=200),
+    "POST /access-modes": Route(ok=403, dag=403, call=lambda world: as_json(ModesText(text=PLAYGROUND))),
+    "GET /audit/verification": Route(ok=403, dag=403),
     "GET /applications": Route(dag=200),
     "POST /applications": Route(call=lambda world: as_json(application_request())),
     "GET /applications/{application}": Route(),
@@ -228,6 +236,7 @@ TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites
 """Routes that name a project in their body."""
 
 SCHEMA_PATHS = {
+    "mode_id": ["playground"],
     "kind}/{key": ("factory/it4lia",),
     "key": ("it4lia", "jupiter"),
     "ref": ("application", "project", "run", "release", "job", "allocation", "refund"),

@@ -136,10 +136,13 @@ def keep_mode(mode: Mode) -> AccessMode:
     if newest is not None and newest.wire == wire:
         return newest
     revision = newest.revision + 1 if newest else 0
-    row, _ = AccessMode.objects.get_or_create(
-        name=mode.id, valid_from=mode.valid_from, revision=revision, defaults={"wire": wire}
-    )
-    return row
+    while True:
+        row, _ = AccessMode.objects.get_or_create(
+            name=mode.id, valid_from=mode.valid_from, revision=revision, defaults={"wire": wire}
+        )
+        if row.wire == wire:
+            return row
+        revision += 1
 
 
 @transaction.atomic

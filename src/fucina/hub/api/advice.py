@@ -6,6 +6,7 @@ from ninja import Router
 
 from fucina.access.adviser import Advice, advise
 from fucina.access.intake import Intake
+from fucina.hub.access.calls import modes_on_offer
 
 router = Router(tags=["access"])
 
@@ -13,4 +14,4 @@ router = Router(tags=["access"])
 @router.post("/advice", response=Advice)
 def give_advice(request: HttpRequest, body: Intake) -> Advice:
     """Whether you are eligible, for what, where, at what cost and by when; the answers are not kept."""
-    return advise(body, now=timezone.now())
+    return advise(body, now=timezone.now(), modes=modes_on_offer())

@@ -9,8 +9,10 @@ from fucina.hub.api import (
     accounting_agent,
     advice,
     agent,
+    audit,
     factory,
     jobs,
+    modes,
     network,
     projects,
     releases,
@@ -27,9 +29,11 @@ _person = PersonDoor()
 api.add_router("/network", network.router)
 api.add_router("", factory.router)
 api.add_router("", advice.router)
+api.add_router("/access-modes", modes.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("", review.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
+api.add_router("/audit", audit.router, auth=_person)
 api.add_router("/projects", projects.router, auth=_person)
 api.add_router("/runs", runs.router, auth=_person)
 api.add_router("/jobs", jobs.router, auth=_person)

@@ -5,10 +5,11 @@ from datetime import datetime
 
 from django.db import transaction
 
-from fucina.access.modes import Mode, ModesFile, shipped_modes
+from fucina.access.modes import Mode, ModesFile
 from fucina.client.wire import ApplicationRequest, DecisionRequest, GrantShare
 from fucina.errors import BadInput, Unavailable
 from fucina.hub.access.actions import decide_application, find_organisation, submit_application
+from fucina.hub.access.calls import modes_on_offer
 from fucina.hub.access.models import Application, Grant
 from fucina.hub.accounting.actions import allocate
 from fucina.hub.compute.models import Project
@@ -43,7 +44,7 @@ def apply(*, request: ApplicationRequest, by: Person, at: datetime, modes: Modes
         sector=request.sector,
         mode_id=request.access_mode,
         num_gpu_hours=request.gpu_hours,
-        modes=modes or shipped_modes(),
+        modes=modes or modes_on_offer(),
         by=by,
         at=at,
     )

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils.translation import gettext_lazy as _
 
+from fucina.access.call_file import MAX_CHARS
 from fucina.client.wire import ApplicationRequest
 
 MAX_GPU_HOURS = 10_000_000
@@ -180,4 +181,16 @@ class DecisionForm(PlainForm):
             "required": _("Give the reason."),
             "min_length": _("Give the reason in words."),
         },
+    )
+
+
+class CallForm(PlainForm):
+    """A mode, or several, as YAML."""
+
+    text = forms.CharField(
+        label=_("Mode or call, as YAML"),
+        max_length=MAX_CHARS,
+        widget=forms.Textarea(attrs={"rows": 30, "class": "mono", "spellcheck": "false"}),
+        help_text=_("Write the day from which it holds; applications that run keep what they were made under."),
+        error_messages={"required": _("Write the mode.")},
     )

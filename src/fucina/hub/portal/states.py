@@ -53,6 +53,8 @@ LOOKS: dict[str, Look] = {
     "granted": Look(word=_("Granted"), shape="check", colour="good"),
     "rejected": Look(word=_("Rejected"), shape="cross", colour="bad"),
     "withdrawn": Look(word=_("Withdrawn"), shape="bar", colour="quiet"),
+    "call_open": Look(word=_("Open now"), shape="check", colour="good"),
+    "call_closed": Look(word=_("Closed"), shape="bar", colour="quiet"),
     # findings, gates, releases
     "passed": Look(word=_("Passed"), shape="check", colour="good"),
     "not_passed": Look(word=_("Not passed"), shape="cross", colour="bad"),

@@ -6,6 +6,7 @@ from django.urls import path
 from fucina.hub.portal.views import (
     advice,
     applications,
+    calls,
     guide,
     home,
     network,
@@ -37,6 +38,9 @@ urlpatterns = [
     path("applications/<str:ref>", applications.show, name="application"),
     path("applications/<str:ref>/decide", applications.decide, name="application-decide"),
     path("applications/<str:ref>/withdraw", applications.withdraw, name="application-withdraw"),
+    path("calls", calls.index, name="calls"),
+    path("calls/new", calls.edit, name="call-new"),
+    path("calls/<str:mode_id>/edit", calls.edit, name="call-edit"),
     path("desk", applications.desk, name="desk"),
     path("runs", runs.index, name="runs"),
     path("runs/<str:ref>", runs.show, name="run"),

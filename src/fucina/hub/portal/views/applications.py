@@ -13,11 +13,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from fucina.access.modes import Mode, shipped_modes
+from fucina.access.modes import Mode
 from fucina.access.moves import EVALUATED, OPEN, Role
 from fucina.client.wire import ApplicationInfo, DecisionRequest
 from fucina.errors import FactoryError, WrongState
 from fucina.hub.access.actions import withdraw_application
+from fucina.hub.access.calls import modes_on_offer
 from fucina.hub.access.models import Application
 from fucina.hub.access.moving import roles_of
 from fucina.hub.access.read import application_info, visible_applications
@@ -127,7 +128,7 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
 def apply(request: SignedIn) -> HttpResponse:
     """Ask for computing time."""
     organisations = list(_own_organisations(request.user).values_list("ref", "name"))
-    known = shipped_modes().on(timezone.now().date()).values()
+    known = modes_on_offer().on(timezone.now().date()).values()
     modes = [(mode.id, _mode_choice(mode)) for mode in known if mode.decision != "brought"]
     form = ApplicationForm(
         request.POST if request.method == "POST" else None,
