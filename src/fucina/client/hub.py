@@ -4,6 +4,7 @@ from fucina.client.access import AccessCalls
 from fucina.client.accounting import AccountingCalls
 from fucina.client.advice import AdviceCalls
 from fucina.client.audit import AuditCalls
+from fucina.client.drafts import DraftCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
 from fucina.client.releases import ReleaseCalls
@@ -13,7 +14,16 @@ from fucina.errors import FactoryError
 
 
 class Hub(
-    AccessCalls, AccountingCalls, AdviceCalls, AuditCalls, JobCalls, NetworkCalls, ReleaseCalls, RunCalls, SiteCalls
+    AccessCalls,
+    AccountingCalls,
+    AdviceCalls,
+    AuditCalls,
+    DraftCalls,
+    JobCalls,
+    NetworkCalls,
+    ReleaseCalls,
+    RunCalls,
+    SiteCalls,
 ):
     """What a person can do through the API."""
 
