@@ -5,6 +5,7 @@ from fucina.client.accounting import AccountingCalls
 from fucina.client.advice import AdviceCalls
 from fucina.client.audit import AuditCalls
 from fucina.client.data import DataCalls
+from fucina.client.drafts import DraftCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
 from fucina.client.planning import PlanningCalls
@@ -24,6 +25,7 @@ class Hub(
     JobCalls,
     NetworkCalls,
     PlanningCalls,
+    DraftCalls,
     ReleaseCalls,
     ReviewCalls,
     RunCalls,

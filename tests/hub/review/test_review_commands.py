@@ -4,21 +4,39 @@ import json
 
 import pytest
 import yaml
+from django.db import connection
 from typer.testing import CliRunner
 
+from fucina.access.moves import MoveName
+from fucina.cli import output
 from fucina.cli.main import app
 from fucina.hub.access.models import Application
+from fucina.hub.access.moving import move_application
 from fucina.hub.people.actions import issue_token
+from fucina.hub.people.append_only import create_triggers, drop_triggers
 from fucina.hub.people.models import Scope
 from fucina.hub.review.models import Ranking, Review
-from tests.hub.conftest import NOON, SETUP, as_json, as_person
-from tests.hub.review.conftest import GOOD, PLACE, WHY, apply_for, bring_to_panel, bring_to_review, reviewer
+from tests.hub.conftest import APPEND_ONLY, NOON, SETUP, as_json, as_person
+from tests.hub.review.conftest import GOOD, PLACE, WHY, apply_for, bring_to_review, reviewer
+
+
+@pytest.fixture(scope="module")
+def without_triggers(django_db_setup, django_db_blocker):
+    """Tables that only grow can be emptied between these tests, which really commit."""
+    for change in (drop_triggers, create_triggers):
+        with django_db_blocker.unblock(), connection.schema_editor() as editor:
+            for table in APPEND_ONLY:
+                change(editor, table)
+        connection.close()
+        if change is drop_triggers:
+            yield
 
 
 @pytest.fixture
-def speak(committing, live_server, monkeypatch, ada, bruno, officine, alpha):
+def speak(without_triggers, transactional_db, live_server, monkeypatch, ada, bruno, officine, alpha):
     """A command as one of the cast."""
     monkeypatch.setenv("FUCINA_HUB_URL", live_server.url)
+    monkeypatch.setattr(output.out, "width", 250)
 
     def run(person, *words, code=0):
         issued = issue_token(name="test", scope=Scope.PERSON, person=person, by=SETUP, at=NOON)
@@ -49,7 +67,8 @@ def test_from_the_pool_to_the_decision_with_commands_alone(speak, ada, bruno, tm
         file.write_text(yaml.safe_dump({"version": 1, "scores": GOOD, "reasons": WHY}))
         assert "submitted" in speak(me, "review", "submit", review.ref, file)
         assert "not changed any more" in speak(me, "review", "submit", review.ref, file, code=5)
-    bring_to_panel(application, bruno)
+    for name in (MoveName.CLOSE_REVIEW, MoveName.CLOSE_REPLY):
+        move_application(application=application, name=name, by=bruno, at=NOON)
     what_if = speak(bruno, "ranking", "make", "large-scale", "--capacity", f"{PLACE}=50000")
     assert "10,000 GPU-hours more" in " ".join(what_if.split())
     made = json.loads(

@@ -12,6 +12,7 @@ from fucina.hub.api import (
     audit,
     data,
     dcat,
+    drafts,
     factory,
     jobs,
     modes,
@@ -34,6 +35,7 @@ api.add_router("", factory.router)
 api.add_router("", advice.router)
 api.add_router("/access-modes", modes.router)
 api.add_router("", access.router, auth=_person)
+api.add_router("", drafts.router, auth=_person)
 api.add_router("", review.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/dcat", dcat.router)

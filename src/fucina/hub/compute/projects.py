@@ -10,6 +10,7 @@ from fucina.client.wire import ApplicationRequest, DecisionRequest, GrantShare
 from fucina.errors import BadInput, Unavailable
 from fucina.hub.access.actions import decide_application, find_organisation, submit_application
 from fucina.hub.access.calls import modes_on_offer
+from fucina.hub.access.drafts import submit_draft
 from fucina.hub.access.models import Application, Grant
 from fucina.hub.accounting.actions import allocate
 from fucina.hub.compute.models import Project
@@ -50,6 +51,14 @@ def apply(*, request: ApplicationRequest, by: Person, at: datetime, modes: Modes
     )
     _open_if_granted(application, by=by, at=at)
     return application
+
+
+@transaction.atomic
+def submit(*, application: Application, by: Person, at: datetime, version: int | None = None) -> Application:
+    """Submit a draft; what is granted by rule is open at once. Raises what `submit_draft` raises, NoSite."""
+    row = submit_draft(application=application, modes=modes_on_offer(), by=by, at=at, version=version)
+    _open_if_granted(row, by=by, at=at)
+    return row
 
 
 @transaction.atomic

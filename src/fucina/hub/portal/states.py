@@ -55,6 +55,17 @@ LOOKS: dict[str, Look] = {
     "withdrawn": Look(word=_("Withdrawn"), shape="bar", colour="quiet"),
     "call_open": Look(word=_("Open now"), shape="check", colour="good"),
     "call_closed": Look(word=_("Closed"), shape="bar", colour="quiet"),
+    # reviews and rankings
+    "assigned": Look(word=_("To be written"), shape="clock", colour="live"),
+    "review-submitted": Look(word=_("Submitted"), shape="check", colour="good"),
+    "declined": Look(word=_("Declined"), shape="bar", colour="quiet"),
+    "late": Look(word=_("Late"), shape="triangle", colour="warn"),
+    "awarded": Look(word=_("Awarded"), shape="check", colour="good"),
+    "partly-awarded": Look(word=_("Awarded in part"), shape="dot", colour="good"),
+    "below-threshold": Look(word=_("Below a threshold"), shape="cross", colour="bad"),
+    "no-room": Look(word=_("No room"), shape="bar", colour="warn"),
+    "proposal": Look(word=_("Proposal"), shape="ring", colour="quiet"),
+    "confirmed": Look(word=_("Confirmed"), shape="check", colour="good"),
     # findings, gates, releases
     "passed": Look(word=_("Passed"), shape="check", colour="good"),
     "not_passed": Look(word=_("Not passed"), shape="cross", colour="bad"),

@@ -9,27 +9,35 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from fucina.access.modes import Mode
-from fucina.access.moves import EVALUATED, OPEN, Role
-from fucina.client.wire import ApplicationInfo, DecisionRequest
+from fucina.access.moves import EDITABLE, EVALUATED, OPEN, ApplicationState, Role
+from fucina.access.questions import questions_for
+from fucina.client.wire import ApplicationInfo, ApplicationRequest, DecisionRequest
+from fucina.client.wire_access import ApplicationDetail, DraftFields, EventInfo
 from fucina.errors import FactoryError, WrongState
-from fucina.hub.access.actions import withdraw_application
+from fucina.hub.access.actions import find_organisation, withdraw_application
 from fucina.hub.access.calls import modes_on_offer
+from fucina.hub.access.detail import application_detail, note_view
+from fucina.hub.access.drafts import start_draft
 from fucina.hub.access.models import Application
-from fucina.hub.access.moving import roles_of
+from fucina.hub.access.moving import applies, mode_of, roles_of
 from fucina.hub.access.read import application_info, visible_applications
 from fucina.hub.compute import projects
 from fucina.hub.compute.models import Project
 from fucina.hub.people.models import Membership, Organisation, Person
 from fucina.hub.people.visible import get_visible
 from fucina.hub.portal.door import SignedIn, page, signed_in
+from fucina.hub.portal.draft_form import CHOICES, in_language
 from fucina.hub.portal.figures import figure
 from fucina.hub.portal.forms import ApplicationForm, DecisionForm
 from fucina.hub.portal.paging import Turn, turn_to
+from fucina.hub.portal.views.drafts import waits_for_answer
+from fucina.hub.portal.views.moves import WORDS, Offered, offered_moves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,13 @@ class ApplicationPage:
     own_organisation: bool
     may_decide: bool
     may_withdraw: bool
+    may_edit: bool
+    is_invited: bool
+    detail: ApplicationDetail
+    answers: Sequence[tuple[str, str]]
+    """Questions with their answers, in the reader's language."""
+    timeline: Sequence[tuple[str | Promise, EventInfo]]
+    moves: Sequence[Offered]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +126,9 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
     application = _find(ref, person)
     opened = Project.objects.visible_to(person).filter(organisation=application.organisation, name=application.project)
     is_own = application.organisation.memberships.filter(person=person).exists()
+    is_applicant = applies(application, person)
+    note_view(application, what="page", by=person, at=timezone.now())
+    detail = application_detail(application, person=person)
     context = ApplicationPage(
         application=application,
         info=application_info(application),
@@ -118,7 +136,13 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
         project_ref=opened.values_list("ref", flat=True).first() or "",
         own_organisation=is_own,
         may_decide=may_decide(application, person),
-        may_withdraw=application.state in OPEN and is_own,
+        may_withdraw=application.state in (*OPEN, ApplicationState.DRAFT) and is_applicant,
+        may_edit=application.state in EDITABLE and is_applicant,
+        is_invited=not is_own and waits_for_answer(application, person),
+        detail=detail,
+        answers=_answers(application),
+        timeline=[(WORDS.get(event.move, event.move), event) for event in detail.events],
+        moves=offered_moves(application, person=person),
     )
     return page(request, "portal/application.html", context, place="applications")
 
@@ -139,11 +163,12 @@ def apply(request: SignedIn) -> HttpResponse:
     error = None
     if request.method == "POST" and form.is_valid():
         try:
-            application = projects.apply(request=form.to_request(), by=request.user, at=timezone.now())
+            application = _apply(form.to_request(), by=request.user)
         except FactoryError as refused:
             error = refused
         else:
-            return redirect("portal:application", ref=application.ref)
+            is_draft = application.state == ApplicationState.DRAFT
+            return redirect("portal:application-draft" if is_draft else "portal:application", ref=application.ref)
     context = ApplyPage(form=form, has_organisation=bool(organisations), error=error)
     status = 422 if request.method == "POST" else 200
     return page(request, "portal/application_new.html", context, place="applications", status=status)
@@ -183,15 +208,43 @@ def withdraw(request: SignedIn, ref: str) -> HttpResponse:
     if request.method == "POST":
         withdraw_application(application=application, by=request.user, at=timezone.now())
         return redirect("portal:application", ref=ref)
-    if application.state not in OPEN:
+    if application.state not in (*OPEN, ApplicationState.DRAFT):
         return redirect("portal:application", ref=ref)
     context = WithdrawPage(info=application_info(application))
     return page(request, "portal/application_withdraw.html", context, place="applications")
 
 
+def _answers(application: Application) -> list[tuple[str, str]]:
+    """What was asked and answered, in the mode's order."""
+    words = {True: _("Yes"), False: _("No")}
+    found = []
+    for question in questions_for(mode_of(application)):
+        value = application.answers.get(question.id)
+        if value is not None:
+            shown = words[value] if isinstance(value, bool) else str(CHOICES.get(str(value), value))
+            found.append((in_language(question.text), shown))
+    return found
+
+
 def may_decide(application: Application, person: Person) -> bool:
     """Whether this person may grant or reject it as it stands."""
     return application.state in EVALUATED and Role.OFFICER in roles_of(application, person)
+
+
+def _apply(wanted: ApplicationRequest, *, by: Person) -> Application:
+    """Apply at once, or begin a draft where the mode asks more."""
+    modes, now = modes_on_offer(), timezone.now()
+    if not modes.mode(wanted.access_mode, day=now.date()).questions:
+        return projects.apply(request=wanted, by=by, at=now, modes=modes)
+    known = wanted.model_dump(include={"project", "purpose", "sector", "gpu_hours"})
+    return start_draft(
+        organisation=find_organisation(wanted.organisation, person=by),
+        mode_id=wanted.access_mode,
+        fields=DraftFields(**known),
+        modes=modes,
+        by=by,
+        at=now,
+    )
 
 
 def _find(ref: str, person: Person) -> Application:
