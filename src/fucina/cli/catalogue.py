@@ -77,7 +77,13 @@ def show_dataset(found: DatasetDetail) -> None:
         out.print(f"  {'✓' if mark.met else '✗'} {mark.criterion}: {mark.evidence}", soft_wrap=True, markup=False)
     if told is not None and told.files:
         rows = [
-            (file.path, str(file.role), format_bytes(file.num_bytes), file.licence, "yes" if file.path in found.held else "")
+            (
+                file.path,
+                str(file.role),
+                format_bytes(file.num_bytes),
+                file.licence,
+                "yes" if file.path in found.held else "",
+            )
             for file in told.files
         ]
         table("Files", ("path", "role", "size", "licence", "at the hub"), rows, right=(2,))
