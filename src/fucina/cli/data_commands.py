@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import fetch_commands
+from fucina.cli import catalogue_commands, fetch_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 
 app = typer.Typer(help="Documents in, data for training out.", no_args_is_help=True)
 app.command()(fetch_commands.fetch)
+catalogue_commands.add_to(app)
 
 FolderArgument = Annotated[Path, typer.Argument(help="A folder that `fucina data prepare` wrote.")]
 
@@ -72,48 +73,70 @@ def inspect(
 
 
 @app.command()
-def card(folder: FolderArgument, form: FormatOption = Format.TEXT) -> None:
-    """Show the card: sources, languages, licences, splits."""
+def card(
+    version: Annotated[
+        str, typer.Argument(metavar="FOLDER|DATASET", help="A prepared folder, or a dataset of the hub: dat-...@3.")
+    ],
+    croissant: Annotated[bool, typer.Option("--croissant", help="Print Croissant 1.1 metadata (of the hub).")] = False,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Show the card of a version: sources, languages, licences, splits; of one at the hub also its badge."""
+    with speaking(form):
+        if Path(version).is_dir() or not version.startswith("dat-"):
+            _print_card(Path(version), form)
+        else:
+            catalogue_commands.print_card(version, croissant=croissant, form=form)
+
+
+def _print_card(folder: Path, form: Format) -> None:
     from fucina.data.inspect import card_of
 
-    with speaking(form):
-        found = card_of(folder)
-        if show(found, form):
-            return
-        say(f"{found.num_documents:,} documents of {found.num_records:,} records, {found.num_broken:,} broken.")
-        for title, tallies in (("language", found.languages), ("licence", found.licences)):
-            rows = [
-                (name, f"{tally.num_documents:,}", f"{tally.num_characters:,}", f"{tally.num_tokens:,}")
-                for name, tally in tallies.items()
-            ]
-            table("", (title, "documents", "characters", "tokens"), rows, right=(1, 2, 3))
+    found = card_of(folder)
+    if show(found, form):
+        return
+    say(f"{found.num_documents:,} documents of {found.num_records:,} records, {found.num_broken:,} broken.")
+    for title, tallies in (("language", found.languages), ("licence", found.licences)):
         rows = [
             (name, f"{tally.num_documents:,}", f"{tally.num_characters:,}", f"{tally.num_tokens:,}")
-            for name, tally in (("train", found.train), ("validation", found.validation))
+            for name, tally in tallies.items()
         ]
-        table("", ("split", "documents", "characters", "tokens"), rows, right=(1, 2, 3))
-        table("", ("redacted", "values"), [(kind, f"{n:,}") for kind, n in found.redactions.items()], right=(1,))
+        table("", (title, "documents", "characters", "tokens"), rows, right=(1, 2, 3))
+    rows = [
+        (name, f"{tally.num_documents:,}", f"{tally.num_characters:,}", f"{tally.num_tokens:,}")
+        for name, tally in (("train", found.train), ("validation", found.validation))
+    ]
+    table("", ("split", "documents", "characters", "tokens"), rows, right=(1, 2, 3))
+    table("", ("redacted", "values"), [(kind, f"{n:,}") for kind, n in found.redactions.items()], right=(1,))
 
 
 @app.command()
 def diff(
-    before: Annotated[Path, typer.Argument(help="The earlier version's folder.")],
-    after: Annotated[Path, typer.Argument(help="The later version's folder.")],
+    before: Annotated[str, typer.Argument(metavar="V1", help="The earlier version: a folder, or dat-...@1.")],
+    after: Annotated[str, typer.Argument(metavar="V2", help="The later version: a folder, or dat-...@2.")],
     form: FormatOption = Format.TEXT,
 ) -> None:
-    """Show what changed between two versions."""
+    """Show what changed between two versions, and how far their make-up lies apart."""
+    with speaking(form):
+        if Path(before).is_dir() or not before.startswith("dat-"):
+            _print_diff(Path(before), Path(after), form)
+        else:
+            catalogue_commands.print_diff(before, after, form=form)
+
+
+def _print_diff(before: Path, after: Path, form: Format) -> None:
+    from fucina.cli.catalogue import show_drift
     from fucina.data.inspect import diff as compare
 
-    with speaking(form):
-        found = compare(before, after)
-        if show(found, form):
-            return
-        rows = [(c.name, f"{c.before:,}", f"{c.after:,}", f"{c.after - c.before:+,}") for c in found.numbers]
-        table("", ("", "before", "after", "change"), rows, right=(1, 2, 3))
-        say(f"Documents kept now and not before: {found.num_added:,}; before and not now: {found.num_removed:,}.")
-        for word, names in (("New", found.sources_added), ("Gone", found.sources_removed)):
-            if names:
-                say(f"{word} sources: {', '.join(names)}.")
+    found = compare(before, after)
+    if show(found, form):
+        return
+    rows = [(c.name, f"{c.before:,}", f"{c.after:,}", f"{c.after - c.before:+,}") for c in found.numbers]
+    table("", ("", "before", "after", "change"), rows, right=(1, 2, 3))
+    show_drift(found.drift)
+    say(f"Documents kept now and not before: {found.num_added:,}; before and not now: {found.num_removed:,}.")
+    for word, names in (("New", found.sources_added), ("Gone", found.sources_removed)):
+        if names:
+            say(f"{word} sources: {', '.join(names)}.")
 
 
 def _print_funnel(folder: Path) -> None:

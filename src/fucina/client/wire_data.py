@@ -180,6 +180,8 @@ class DataRequestInfo(Answer):
     expires_at: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
     may_decide: bool = False
+    may_end: bool = False
+    """Whether one may take it back, or end what it opened."""
 
 
 class WithdrawRequest(Request):

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from fucina.data.card import CARD_FILE, DECISIONS_FILE, SPANS_FILE, DatasetCard, read_card
+from fucina.data.description import curation_of
+from fucina.data.drift import Drift, drift
 from fucina.errors import BadInput, NotVisible
 
 _SCORES_FROM = "language_confidence"
@@ -94,6 +96,7 @@ class Difference(_Part):
     num_removed: int
     sources_added: tuple[str, ...]
     sources_removed: tuple[str, ...]
+    drift: tuple[Drift, ...]
 
 
 def card_of(out: Path) -> DatasetCard:
@@ -191,6 +194,7 @@ def diff(before: Path, after: Path) -> Difference:
         num_removed=len(kept[0] - kept[1]),
         sources_added=tuple(sorted(name for name, _ in sources[1] - sources[0])),
         sources_removed=tuple(sorted(name for name, _ in sources[0] - sources[1])),
+        drift=drift(curation_of(cards[0]), curation_of(cards[1])),
     )
 
 

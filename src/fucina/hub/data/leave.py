@@ -49,20 +49,26 @@ class OwnRequest(NotAllowed):
     code = "own_request"
 
 
-def is_member(dataset: Dataset, person: Person) -> bool:
+def is_member(dataset: Dataset, person: Person | None) -> bool:
     """Whether the dataset is of one of the person's organisations."""
+    if person is None:
+        return False
     return Membership.objects.filter(person=person, organisation=dataset.organisation_id).exists()
 
 
-def live_grant(dataset: Dataset, person: Person, *, at: datetime) -> DataGrant | None:
+def live_grant(dataset: Dataset, person: Person | None, *, at: datetime) -> DataGrant | None:
     """The grant that lasts longest for one of the person's organisations."""
+    if person is None:
+        return None
     mine = Membership.objects.filter(person=person).values("organisation")
     rows = DataGrant.objects.filter(dataset=dataset, organisation__in=mine, revoked_at__isnull=True)
     return rows.filter(begins_at__lte=at, expires_at__gt=at).order_by("-expires_at").first()
 
 
-def may_have(dataset: Dataset, person: Person, *, at: datetime) -> bool:
-    """Whether a person who sees the dataset may have its bytes now."""
+def may_have(dataset: Dataset, person: Person | None, *, at: datetime) -> bool:
+    """Whether a person who sees the dataset may have its bytes now; nobody has them without signing in."""
+    if person is None:
+        return False
     if dataset.access == Access.OPEN or is_member(dataset, person):
         return True
     return dataset.access == Access.REQUEST and live_grant(dataset, person, at=at) is not None

@@ -50,12 +50,12 @@ class NothingToCompare(WrongState):
     code = "nothing_to_compare"
 
 
-def visible_datasets(person: Person) -> DatasetQuerySet:
+def visible_datasets(person: Person | None) -> DatasetQuerySet:
     """Rows with what a summary needs."""
     return Dataset.objects.visible_to(person).select_related("organisation", "current")
 
 
-def find_dataset(ref: str, *, person: Person) -> Dataset:
+def find_dataset(ref: str, *, person: Person | None) -> Dataset:
     """A dataset by its reference. Raises NotVisible."""
     return get_visible(visible_datasets(person), ref)
 
@@ -126,7 +126,7 @@ def version_info(version: DatasetVersion) -> VersionInfo:
     )
 
 
-def detail(dataset: Dataset, *, person: Person, at: datetime, number: int | None = None) -> DatasetDetail:
+def detail(dataset: Dataset, *, person: Person | None, at: datetime, number: int | None = None) -> DatasetDetail:
     """A dataset with one version, and what this person may do. Raises NotVisible for a version that is not there."""
     known = number is not None or dataset.current_id is not None
     version = find_version(dataset, number) if known else None
@@ -141,7 +141,7 @@ def detail(dataset: Dataset, *, person: Person, at: datetime, number: int | None
         summary=summary(dataset),
         terms=dataset.terms,
         is_own=own,
-        is_owner=own and is_owner(dataset, person),
+        is_owner=person is not None and own and is_owner(dataset, person),
         may_have=leave and not withdrawn,
         leave_ends_at=grant.expires_at if grant else None,
         version=version_info(version) if version else None,
@@ -239,7 +239,8 @@ def request_infos(rows: Iterable[AccessRequest], *, person: Person) -> list[Data
 def request_info(row: AccessRequest, *, roles: dict[int, str]) -> DataRequestInfo:
     """A request; `roles` are the person's, by organisation."""
     grant = getattr(row, "grant", None)
-    owns = roles.get(row.dataset.organisation_id) == Role.OWNER and row.organisation_id not in roles
+    holds = roles.get(row.dataset.organisation_id) == Role.OWNER
+    owns = holds and row.organisation_id not in roles
     return DataRequestInfo(
         ref=row.ref,
         dataset=row.dataset.ref,
@@ -258,6 +259,8 @@ def request_info(row: AccessRequest, *, roles: dict[int, str]) -> DataRequestInf
         expires_at=grant.expires_at if grant else None,
         revoked_at=grant.revoked_at if grant else None,
         may_decide=owns and row.state == RequestState.SUBMITTED,
+        may_end=(row.state == RequestState.SUBMITTED and row.organisation_id in roles)
+        or (grant is not None and grant.revoked_at is None and holds),
     )
 
 

@@ -71,6 +71,12 @@ LOOKS: dict[str, Look] = {
     "not_passed": Look(word=_("Not passed"), shape="cross", colour="bad"),
     "verified": Look(word=_("Verified"), shape="check", colour="good"),
     "not_verified": Look(word=_("Not verified"), shape="triangle", colour="warn"),
+    # data
+    "met": Look(word=_("Shown"), shape="check", colour="good"),
+    "unmet": Look(word=_("Missing"), shape="triangle", colour="warn"),
+    "standing": Look(word=_("Given"), shape="check", colour="good"),
+    "current": Look(word=_("Newest"), shape="dot", colour="live"),
+    "revoked": Look(word=_("Ended early"), shape="bar", colour="quiet"),
     # advice
     "possible": Look(word=_("Possible"), shape="check", colour="good"),
     "to_ask": Look(word=_("To be asked"), shape="triangle", colour="warn"),
