@@ -25,7 +25,7 @@ def decode(data, position):  # type: ignore[no-untyped-def]
     return (byte & 0x07) << 18 | second << 12 | third << 6 | (np.int64(data[position + 3]) & 0x3F), 4
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load_8(_: Any, data: Any, __: Any) -> Any:
     """Eight bytes from a position on as one uint64; data: uint8[bytes], contiguous; the caller keeps within it."""
 
