@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from fucina.compute.record import Progress, StageResult
 from fucina.data.decide import Decider, Decisions
-from fucina.data.executors import Checkpoint, Executor, LocalExecutor
+from fucina.data.executors import Checkpoint, Executor, LocalExecutor, ShareDone
 from fucina.data.ingest import ReadSource, Shard, ingest, locate, ordered_sources, verify
 from fucina.data.judge import judge_shard, peer_rules, raise_unless_enough
 from fucina.data.language import check_languages
@@ -157,7 +157,7 @@ def prepare(
     What each step leaves in `scratch` is found again after an interruption; the outputs depend neither on that nor on
     the executor, threads of this process by default.
     Raises NothingSurvives, SourceMissing, SourceChanged, UnknownLanguage, BadTokenizer, BadKey, BadWordList,
-    ParityMissing, Interrupted.
+    ParityMissing, Interrupted; ShareDone in a process that does a share only.
     """
     check_languages(recipe.languages)
     if recipe.quality_profile is QualityProfile.DATATROVE:
@@ -194,6 +194,8 @@ def prepare(
     path = _tokenizer(run, [redact.path(shard) for shard in shards], total=_total(shards))
     encode = _Encode(scratch=run.scratch, redact=redact, tokenizer=path)
     run.map(5, encode, shards)
+    if run.executor.replaying:
+        raise ShareDone
     return _write(run, shards, encode, tokenizer_sha256=tokenizer_sha256, out=out)
 
 
@@ -250,6 +252,7 @@ def _read(run: _Run) -> tuple[Shard, ...]:
         scratch=run.scratch,
         html=run.recipe.html,
         licences=run.recipe.licences,
+        replaying=run.executor.replaying,
     )
     shards = ingest(
         step,
