@@ -20,6 +20,7 @@ def prepare(
     recipe_file: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="What to read and how to clean it.")],
     folder: Annotated[Path | None, typer.Option("--out", help="Where to; beside the recipe when left out.")] = None,
     threads: Annotated[int, typer.Option(min=0, max=1024, help="0 for one a core.")] = 0,
+    slurm: Annotated[int, typer.Option(min=0, max=1000, help="Tasks of a Slurm array for each step; 0 for none.")] = 0,
     ray: Annotated[str, typer.Option(help="Address of a Ray cluster that sees this folder; `local` starts one.")] = "",
     form: FormatOption = Format.TEXT,
 ) -> None:
@@ -29,9 +30,8 @@ def prepare(
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    from fucina.cli.data_progress import BarProgress, connect_ray
+    from fucina.cli.data_progress import BarProgress, choose_executor
     from fucina.cli.output import err
-    from fucina.data.executors import LocalExecutor
     from fucina.data.inspect import funnel
     from fucina.data.pipeline import prepare as run
     from fucina.data.recipe_file import load_recipe
@@ -44,12 +44,26 @@ def prepare(
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Bars(*columns, console=err, transient=True) as bars:
             progress = BarProgress(scratch / "progress.ndjson", bars=bars)
-            executor = connect_ray(ray) if ray else LocalExecutor(threads)
+            executor = choose_executor(recipe, target, threads=threads, ray=ray, slurm=slurm)
             run(recipe, workdir=target, out=target, scratch=scratch, progress=progress, executor=executor)
         shutil.rmtree(scratch)
         found = funnel(target)
         if not show(found, form):
             _print_funnel(target)
+
+
+@app.command(hidden=True)
+def work(
+    folder: Annotated[Path, typer.Option("--out", help="Where the driver writes to.")],
+    step: Annotated[str, typer.Option()],
+    shares: Annotated[int, typer.Option(min=1)],
+    share: Annotated[int, typer.Option(min=0, envvar="SLURM_ARRAY_TASK_ID")],
+) -> None:
+    """Do one share of one step of a running `prepare`: what a task of its Slurm array runs."""
+    from fucina.cli.data_progress import do_share
+
+    with speaking(Format.TEXT):
+        do_share(folder, step=step, share=share, num_shares=shares)
 
 
 @app.command()

@@ -64,6 +64,8 @@ class DatasetCard(_Part):
     """Whether only the first of documents that are alike stayed; None in cards of before it was told."""
     redactions: dict[str, int]
     """Personal values redacted in kept documents, by kind; planted canaries not counted."""
+    num_repeats_removed: int = 0
+    """Paragraphs that a document had had before, taken out of it."""
     num_canaries: int
     num_canaries_redacted: int
     """Planted records that redaction found."""

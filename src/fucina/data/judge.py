@@ -17,6 +17,7 @@ from fucina.data.quality import RULES, SCORES, first_failures, measure
 from fucina.data.readers import BROKEN
 from fucina.data.recipe import PrepareRecipe, QualityProfile
 from fucina.data.runs import banding, bands_of
+from fucina.data.sampling import SAMPLED_OUT
 from fucina.data.screen import BLOCKED_WORDS, CONTAMINATED, PERSONAL
 from fucina.data.screening import Screening
 from fucina.data.shards import Texts, join_texts, texts_of
@@ -46,6 +47,7 @@ _STEPS = {
     BLOCKED_WORDS: "screening",
     CONTAMINATED: "screening",
     PERSONAL: "screening",
+    SAMPLED_OUT: "sampling",
 }
 
 

@@ -33,6 +33,7 @@ class _Files(BaseModel):
     sources: Annotated[tuple[SourcePattern, ...], Field(min_length=1)]
     test_sets: tuple[str, ...] = ()
     blocked_words: str = ""
+    names: str = ""
 
 
 _FILES = frozenset(_Files.model_fields)
@@ -41,7 +42,7 @@ _FILES = frozenset(_Files.model_fields)
 def load_recipe(path: Path) -> PrepareRecipe:
     """The recipe in a file: every field of PrepareRecipe, but `sources` are patterns with licence and origin.
 
-    `test_sets` are patterns and `blocked_words` is a path; all are relative to the file.
+    `test_sets` are patterns, `blocked_words` and `names` are paths; all are relative to the file.
 
     Raises BadRecipe, and what `resolve` raises.
     """
@@ -72,6 +73,8 @@ def load_recipe(path: Path) -> PrepareRecipe:
         update["test_sets"] = resolve([(pattern, "", "") for pattern in files.test_sets], base=base)
     if files.blocked_words:
         update["blocked_words"] = resolve([(files.blocked_words, "", "")], base=base)[0]
+    if files.names:
+        update["names"] = resolve([(files.names, "", "")], base=base)[0]
     if recipe.pseudonym_key:
         update["pseudonym_key"] = resolve_tokenizer(recipe.pseudonym_key, base=base).path
     return recipe.model_copy(update=update)
