@@ -1,3 +1,5 @@
+import math
+import statistics
 from pathlib import Path
 
 import pytest
@@ -5,9 +7,10 @@ import yaml
 
 from benchmarks import plan_fit, plan_layouts, plan_table
 from fucina.planning.ask import TrainingQuestion
-from fucina.planning.rates import Precision, Stack, calibration
+from fucina.planning.machines import find_accelerator, usual_system
+from fucina.planning.rates import Precision, Stack, calibration, fitted, rates
 from fucina.planning.runs import BadRuns, read_runs
-from fucina.planning.score import score
+from fucina.planning.score import quantile, score
 from fucina.planning.training import plan_training
 
 RUNS = Path(plan_table.RUNS)
@@ -41,6 +44,54 @@ def test_mixtures_of_experts_left_out_of_the_fit(held_out):
 
     assert found.num_rows >= 10
     assert found.median <= 0.15
+
+
+@pytest.mark.parametrize(("kind", "most"), [("dense", (0.08, 0.12, 0.25)), ("sparse", (0.15, None, None))])
+def test_each_family_left_out_alone_is_predicted_well(kind, most):
+    wrong = sorted(abs(math.expm1(value)) for value in calibration()["residuals"][kind])
+    found = (statistics.median(wrong), statistics.fmean(wrong), quantile(wrong, 0.9))
+
+    assert len(wrong) >= (100 if kind == "dense" else 10)
+    assert all(limit is None or value <= limit for value, limit in zip(found, most, strict=True)), found
+
+
+@pytest.mark.slow
+def test_the_shipped_residuals_are_what_leaving_a_family_out_gives():
+    runs, _ = read_runs(RUNS)
+    fitting = [run for run in runs if plan_fit.usable(run)]
+    some = [run for run in runs if run.family.startswith(("skywork", "mb/Qwen", "smollm3"))]
+    rows = plan_fit.leave_out(some, fitting, lambda run: run.family, fitted())
+
+    for row in rows:
+        shipped = calibration()["residuals"]["sparse" if row.sparse else "dense"]
+        assert min(abs(math.log1p(row.error) - value) for value in shipped) < 0.01, row.id
+
+
+@pytest.mark.parametrize(
+    ("source", "year"),
+    [
+        ("release v25.05.05", 2025 + 4 / 12), ("25.11 container", 2025 + 10 / 12), ("NeMo 24.12", 2024 + 11 / 12),
+        ("Somebody (arXiv 2104.04473), Table 1", None), ("llama3_h100_202412", None), ("version 25.13", None),
+    ],
+)  # fmt: skip
+def test_the_release_of_the_software(rows, tmp_path, source, year):
+    (tmp_path / "runs.yaml").write_text(yaml.safe_dump([{**rows[0], "source": source}]), encoding="utf-8")
+    (run,), _ = read_runs(tmp_path / "runs.yaml")
+
+    assert run.release == (None if year is None else pytest.approx(year))
+
+
+def test_a_vendor_s_first_release_for_a_generation_is_slower_and_a_later_one_is_not():
+    chip = find_accelerator("GB200")
+
+    def matrix(stack, release):
+        return rates(
+            chip, usual_system(chip), precision=Precision.BF16, stack=stack, constants=fitted(), release=release
+        ).matrix
+
+    assert matrix(Stack.TUNED, 2025.3) == pytest.approx(fitted().early * matrix(Stack.TUNED, None))
+    assert matrix(Stack.TUNED, 2025.9) == matrix(Stack.TUNED, None)
+    assert matrix(Stack.FUSED, 2025.3) == matrix(Stack.FUSED, None)
 
 
 def test_the_layout_of_a_published_search_is_within_three_percent_of_our_best():

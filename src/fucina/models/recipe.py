@@ -44,7 +44,7 @@ SIZES: dict[str, Shape] = {
     "3B": _shape(28, 3072, 24, 8, 8192),
     "7B": _shape(32, 4096, 32, 8, 13824, tied=False),
     "13B": _shape(40, 5120, 40, 8, 16384, tied=False),
-    "30B": _shape(60, 6656, 52, 8, 18944, tied=False),
+    "30B": _shape(60, 6656, 52, 4, 19200, tied=False),
     "70B": _shape(80, 8192, 64, 8, 28672, tied=False),
 }
 """Named sizes. The small ones count their parameters with a vocabulary of 4,096, those from 100M on with 32,768."""

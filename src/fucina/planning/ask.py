@@ -41,7 +41,7 @@ class TrainingQuestion(BaseModel):
     precision: Precision = Precision.BF16
     stack: Stack = Stack.FUSED
     fsdp_only: bool = False
-    """Only layouts that plain FSDP can do, as the factory's own trainer."""
+    """Only layouts that plain FSDP can do; for the trainer's named sizes, only those of the trainer itself."""
     g_per_kwh: float | None = Field(default=None, ge=0)
     """Grams of CO2 equivalent per kWh; None takes the country's."""
     eur_per_gpu_hour: float | None = Field(default=None, ge=0)

@@ -105,8 +105,8 @@ class Rates(NamedTuple):
     step_s: float
     kept: float
     """Share of 16 bits in which activations are kept."""
-    cp_uneven: float
-    """1 where ranks that hold late positions do more attention, 0 where the sequence is dealt evenly."""
+    logit_bytes: float
+    """Kept for each token and entry of the vocabulary while the loss is taken."""
     capacity: float
 
 
@@ -182,10 +182,9 @@ def layer_cost(
         routed_bytes = 2.0 * tokens / tp * shape.top_k * (2.0 * shape.hidden + 3.0 * shape.expert_width)
         launch += (rates.launch_experts_s + rates.route_s * tokens / tp) * shape.routed / ep
         exchange = between_experts(shape, rates, tokens / tp, ep) * passes
-    uneven = 1.0 + rates.cp_uneven * (1.0 - 1.0 / cp)
     head = 0.5 * (shape.qk + shape.value) / shape.heads
     attention = rates.attention * head / (head + HALF_HEAD) * (128.0 + HALF_HEAD) / 128.0
-    scores = 2.0 * tokens * work.attended * uneven * (shape.qk + shape.value) / tp / attention
+    scores = 2.0 * tokens * work.attended * (shape.qk + shape.value) / tp / attention
     kept_hidden = shape.hidden / tp if sp else shape.hidden
     values = 2.0 * tokens * (5.0 * kept_hidden + (shape.qk + shape.kv + shape.value + shape.ff_width) / tp)
     score_values = tokens * work.sequence * shape.heads / tp if rates.unfused > 0.0 else 0.0
@@ -323,7 +322,7 @@ def combine(
     head = head_cost(shape, work, rates, tokens, tp)
     one = layer.matrix_s + layer.attention_s + layer.memory_s + layer.launch_s
     one += layer.tp_s + layer.cp_s + layer.ep_s
-    logits = 4.0 * tokens * shape.table / shape.hidden / tp
+    logits = rates.logit_bytes * tokens * shape.table / shape.hidden / tp
     act = layer.act_bytes * max(whole, 1.0) * flight
     beside = ranks.state_bytes + layer.work_bytes + (logits if pp == 1.0 else 0.0)
     recomputed = 1.0 if recompute == 2 else 0.0
@@ -335,7 +334,10 @@ def combine(
         again = recomputed * layer.again_s
     one += again
     stage = (whole if even else whole + 1.0) * one
-    stage = stage + head if even else max(stage, whole * one + head)
+    if even and pp > 1.0:  # a heavy head takes the place of layers, which the other stages take over
+        stage = min(stage + head, max(stage + one, max(0.0, whole - pp + 1.0) * one + head))
+    else:
+        stage = stage + head if even else max(stage, whole * one + head)
     mean = (shape.layers * one + head) / pp
     bubble = (pp - 1.0) / vp * stage + micro_batches * (stage - mean)
     hand_over = 0.0

@@ -219,8 +219,6 @@ MODELS: dict[str, Model] = {
 }  # fmt: skip
 """Models by name."""
 for _size, _shape in SIZES.items():
-    if _shape.num_heads % _shape.num_kv_heads:
-        continue
     MODELS[f"fucina-{_size.lower()}"] = _dense(
         f"fucina-{_size.lower()}",
         (_shape.num_layers, _shape.d_model, _shape.num_heads, _shape.num_kv_heads, _shape.d_ff),
@@ -229,6 +227,11 @@ for _size, _shape in SIZES.items():
         "the trainer's named sizes",
         tied=_shape.tied_embeddings,
     )
+
+
+def own_size(name: str) -> str | None:
+    """The trainer's name of a size, where a model is one of them."""
+    return next((size for size in SIZES if name == f"fucina-{size.lower()}"), None)
 
 
 def find_model(name: str) -> Model:

@@ -82,8 +82,10 @@ class Constants(BaseModel):
     """To deal tokens to experts, per layer, token and expert on a device, nanoseconds."""
     experts: float = 0.7
     """Rate of products grouped by expert, over that of whole ones."""
-    plain_attention: float = 0.7
+    plain_attention: float = 0.6
     """Rate of attention kernels that do not use the matrix units' newest instructions, on Hopper and later."""
+    compiled_attention: float = 0.8
+    """The same of the kernels that compiled software calls."""
     up: float = 0.75
     """Share of the bandwidth within a scale-up domain."""
     out: float = 0.75
@@ -94,8 +96,8 @@ class Constants(BaseModel):
     cp_exposed: float = 0.5
     ep_exposed: float = 0.7
     pp_exposed: float = 0.5
-    cp_uneven: float = 0.7
-    """How unevenly the causal attention of a long sequence is dealt to ranks by torch's own context parallelism."""
+    early: float = 0.85
+    """Rate of a vendor's recipe in the first year of a generation of accelerators, over what later releases reach."""
     tuned_exposed: float = 0.5
     """What remains exposed in a vendor's own recipe, over what is exposed otherwise."""
     gather_exposed: float = 0.15
@@ -109,21 +111,40 @@ class Constants(BaseModel):
 
 GENERATIONS = {"V100": "ampere", "A100": "ampere", "A800": "ampere", "B200": "blackwell", "GB200": "blackwell",
                "B300": "blackwell", "GB300": "blackwell", "Rubin": "blackwell", "MI250X": "cdna", "TPUv3": "ampere",
-               "TPUv4": "ampere", "L40S": "ampere", "MI300A": "cdna", "MI300X": "cdna", "MI325X": "cdna",
-               "MI350X": "cdna", "MI355X": "cdna", "MI455X": "cdna"}  # fmt: skip
-"""Which fitted shares an accelerator takes; all others take Hopper's."""
+               "TPUv4": "ampere", "L40S": "ampere", "H100": "hopper", "H200": "hopper", "H800": "hopper",
+               "GH200": "hopper"}  # fmt: skip
+"""Which fitted shares an accelerator takes; all others are unseen."""
+UNSEEN = "unseen"
+"""A generation of which no published run was at hand."""
+UNSEEN_OF_TESTS = 0.85
+"""Of the largest rate in public tests, what training reaches there; fitted generations reach 0.81 to 0.96."""
+UNSEEN_TESTED = 0.7
+"""That rate over the peak where no test is known."""
+UNSEEN_MOST = 0.7
+"""Largest share of the peak that is believed without a run; about Hopper's."""
+UNSEEN_ATTENTION = 0.3
 
 MATRIX_OF_KNOWN = {"ampere": 0.86, "hopper": 0.80, "cdna": 0.77, "blackwell": 0.80}
 """Largest rate in public tests of the accelerator that each generation was fitted on, over its peak."""
 
 
+SINCE = {"blackwell": 2024.9, "hopper": 2022.8, "ampere": 2020.4}
+"""When a generation came to users; the year with its fraction."""
+EARLY_YEARS = 0.8
+"""Until a vendor's software has been fitted to a generation."""
 USABLE = 0.96 * 2**30
 """Usable bytes of a nominal GB of memory: vendors mean 2^30, and the context and what lies between blocks are lost."""
 
 
 def generation(accelerator: Accelerator) -> str:
     """The generation whose fitted shares an accelerator takes."""
-    return GENERATIONS.get(accelerator.id.split("-")[0], "hopper")
+    return GENERATIONS.get(accelerator.id.split("-")[0], UNSEEN)
+
+
+def is_calibrated(accelerator: Accelerator) -> bool:
+    """Whether a published run on that very accelerator is among those that were fitted on."""
+    halves = calibration()["families"].values()
+    return any(family.rsplit("/", 1)[-1] == accelerator.id for half in halves for family in half)
 
 
 @cache
@@ -141,26 +162,34 @@ def calibration() -> dict[str, Any]:
 
 
 def rates(
-    accelerator: Accelerator, system: System, *, precision: Precision, stack: Stack, constants: Constants
+    accelerator: Accelerator,
+    system: System,
+    *,
+    precision: Precision,
+    stack: Stack,
+    constants: Constants,
+    release: float | None = None,
 ) -> Rates:
-    """Rates of one device.
+    """Rates of one device; `release` is the year of a vendor's software, None where it is not known to be early.
 
     Raises NoPrecision.
     """
     kind = generation(accelerator)
-    share = getattr(constants, f"matrix_{kind}")
-    known = MATRIX_OF_KNOWN[kind]
-    scale = accelerator.clock * ((accelerator.gemm_eff / known) if accelerator.gemm_eff else 1.0)
+    share, scale = _matrix_share(accelerator, kind, constants), accelerator.clock
+    if accelerator.gemm_eff and kind != UNSEEN:
+        scale *= accelerator.gemm_eff / MATRIX_OF_KNOWN[kind]
+    if stack is Stack.TUNED and release is not None and release < SINCE.get(kind, 0.0) + EARLY_YEARS:
+        scale *= constants.early
     peak_16 = accelerator.peak_16
     matrix16 = peak_16 * share * scale
     matrix = matrix16
     if precision in (Precision.FP8, Precision.FP4):
-        matrix = _low_peak(accelerator, precision) * scale * _low_share(kind, constants)
+        matrix = max(matrix16, _low_peak(accelerator, precision) * scale * _low_share(kind, share, constants))
     legacy = stack is Stack.LEGACY
     plain = stack in (Stack.EAGER, Stack.COMPILED)
-    attention = getattr(constants, f"attention_{kind}") * (
-        constants.plain_attention if plain and kind in ("hopper", "blackwell") else 1.0
-    )
+    attention = UNSEEN_ATTENTION if kind == UNSEEN else getattr(constants, f"attention_{kind}")
+    if plain and kind in ("hopper", "blackwell"):
+        attention *= constants.plain_attention if stack is Stack.EAGER else constants.compiled_attention
     out = system.node_gbps / 8 / system.per_node * 1e9
     joined = stack in (Stack.FUSED, Stack.TUNED)
     hides = constants.tuned_exposed if stack is Stack.TUNED else 1.0
@@ -183,7 +212,8 @@ def rates(
         grad_bytes=4.0 if legacy or joined else 2.0,  # Megatron-LM adds in 32 bits (arXiv 2407.21783)
         step_s=constants.step_ms * 1e-3,
         kept=(0.8 if low else 1.0) * (0.85 if joined else 1.0),
-        cp_uneven=constants.cp_uneven if plain else 0.0, capacity=accelerator.mem_gb * USABLE,
+        logit_bytes=8.0 if plain else 4.0,  # one pass over whole logits keeps 16-bit and 32-bit copies and the gradient
+        capacity=accelerator.mem_gb * USABLE,
     )  # fmt: skip
 
 
@@ -196,5 +226,13 @@ def _low_peak(accelerator: Accelerator, precision: Precision) -> float:
     return tflops * 1e12
 
 
-def _low_share(kind: str, constants: Constants) -> float:
-    return constants.fp8_blackwell if kind == "blackwell" else constants.fp8_hopper
+def _matrix_share(accelerator: Accelerator, kind: str, constants: Constants) -> float:
+    if kind != UNSEEN:
+        return float(getattr(constants, f"matrix_{kind}"))
+    return min(UNSEEN_MOST, UNSEEN_OF_TESTS * (accelerator.gemm_eff or UNSEEN_TESTED))
+
+
+def _low_share(kind: str, share: float, constants: Constants) -> float:
+    if kind in ("hopper", "blackwell"):
+        return float(getattr(constants, f"fp8_{kind}"))
+    return share * constants.fp8_hopper / constants.matrix_hopper

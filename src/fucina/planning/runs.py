@@ -13,6 +13,8 @@ from fucina.planning.models import GATED, Experts, Latent, Model
 from fucina.planning.rates import Precision, Stack
 
 LARGEST_FILE = 50_000_000
+FUSED_SINCE = 2020
+"""Year of the oldest accelerators that runs with fused attention are known of."""
 
 
 class BadRuns(BadInput):
@@ -56,6 +58,8 @@ class PublishedRun(BaseModel):
     """Sequences a step; None where the row is silent."""
     precision: Precision
     stack: Stack
+    release: float | None
+    """Year of the software, where the source names a release such as 25.04."""
     asked: Asked
     measured_tokens_per_s: float | None
     """Tokens per second and device, as published or as derived from what was; never read while predicting."""
@@ -130,7 +134,8 @@ def _run(name: str, row: dict[str, Any]) -> PublishedRun:
         sequence=sequence,
         batch=_batch(row.get("batch") or {}, sequence),
         precision=precision,
-        stack=_stack(parallel, precision, str(row.get("source") or "")),
+        stack=_stack(parallel, precision, str(row.get("source") or ""), accelerator),
+        release=_release(str(row.get("source") or "")),
         asked=_asked(parallel, row.get("recompute"), accelerator),
         measured_tokens_per_s=(row.get("derived") or {}).get("tokens_per_s_per_gpu"),
         measured_memory_gib=(row.get("measured") or {}).get("memory_gib"),
@@ -190,10 +195,11 @@ def _precision(words: str) -> Precision:
     return Precision.FP16 if lowered == "fp16" else Precision.BF16
 
 
-def _stack(parallel: dict[str, Any], precision: Precision, source: str) -> Stack:
-    """How joined the software is: half precision is older than fused attention; vendors publish tuned recipes."""
+def _stack(parallel: dict[str, Any], precision: Precision, source: str, accelerator: Accelerator) -> Stack:
+    """How joined the software is: half precision and chips before 2020 are older than fused attention; vendors publish
+    tuned recipes."""
     framework = str(parallel.get("framework") or "").lower()
-    if precision is Precision.FP16:
+    if precision is Precision.FP16 or accelerator.year < FUSED_SINCE:
         return Stack.LEGACY
     if re.search(r"NVIDIA.*(benchmark|performance)", source) or "dualpipe" in str(parallel.get("schedule")).lower():
         return Stack.TUNED
@@ -203,6 +209,12 @@ def _stack(parallel: dict[str, Any], precision: Precision, source: str) -> Stack
         return Stack.FUSED
     sharded_by_torch = parallel.get("zero") == 3 and precision is Precision.BF16
     return Stack.EAGER if framework or sharded_by_torch else Stack.FUSED
+
+
+def _release(source: str) -> float | None:
+    """Year and month that a vendor's release has as its number, as a year with its fraction."""
+    found = re.search(r"\bv?(2\d)\.(0[1-9]|1[0-2])\b", source)
+    return 2000 + int(found.group(1)) + (int(found.group(2)) - 1) / 12 if found else None
 
 
 def _batch(row: dict[str, Any], sequence: int) -> int | None:

@@ -94,7 +94,8 @@ def question(run: PublishedRun, constants: Constants) -> Question:
             weight_gradient=1.0, forward_only=0.0, trained=1.0,
         ),
         rates=rates(
-            run.accelerator, run.system, precision=run.precision, stack=run.stack, constants=constants
+            run.accelerator, run.system, precision=run.precision, stack=run.stack, constants=constants,
+            release=run.release,
         ),
         batch=max(1, batch),
     )  # fmt: skip

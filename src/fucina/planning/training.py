@@ -16,8 +16,8 @@ from fucina.planning.ask import (
 )
 from fucina.planning.kernel import PARTIAL, Cost, Rates, Shape, Space, Work
 from fucina.planning.machines import Accelerator, System, carbon_g_per_kwh, find_accelerator, find_system
-from fucina.planning.models import Model, find_model
-from fucina.planning.rates import calibration, fitted, rates
+from fucina.planning.models import Model, find_model, own_size
+from fucina.planning.rates import UNSEEN, calibration, fitted, generation, is_calibrated, rates
 from fucina.planning.reliability import Goodput, goodput
 from fucina.planning.score import quantile
 from fucina.planning.search import Engine, Found, Layout, cost_of, search, shape_of, size_of, space_for
@@ -35,6 +35,8 @@ ACCELERATORS_PER_FAILURE_NODE = 8
 """Published failure rates count nodes of eight accelerators."""
 MANY_LAYOUTS = 400_000
 """Combinations of all searches of an answer from which compiling pays."""
+OWN_TOKENS_AT_ONCE = 65_536
+"""Tokens that the factory's own trainer passes through the model at once on an accelerator, at most."""
 LARGEST_JOB = 131_072
 RESERVE = 0.9
 """Of the usable memory that a plan fills: what published runs report lies up to a fifth above the closed form."""
@@ -167,6 +169,9 @@ def _space(task: Task, devices: int) -> Space:
     fixed: dict[str, int | bool | list[int] | None] = {}
     if task.question.fsdp_only:
         fixed = {"tp": 1, "cp": 1, "ep": 1, "pp": 1, "vp": 1, "zero": [2, 3]}
+        if own_size(task.model.name) is not None:
+            at_once = min(OWN_TOKENS_AT_ONCE // task.sequence, task.batch // devices)
+            fixed |= {"zero": 0, "recompute": 0, "mbs": max(1, at_once)}
     return space_for(task.model, rates=task.rates, devices=devices, batch=task.batch, sequence=task.sequence, **fixed)
 
 
@@ -312,6 +317,11 @@ def _notes(task: Task, carbon: float | None) -> list[str]:
     notes = []
     if task.accelerator.confidence != "high":
         notes.append(f"The figures of {task.accelerator.id} have {task.accelerator.confidence} confidence.")
+    if not is_calibrated(task.accelerator):
+        notes.append(
+            f"No published run on {task.accelerator.id} was at hand; shares of its peak come from "
+            f"{'other generations' if generation(task.accelerator) == UNSEEN else 'its generation'}."
+        )
     if carbon is None:
         notes.append("CO2e is unknown because the country's electricity is; give --carbon.")
     if task.model.experts:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
+from fucina.planning.reliability import Lever
 from fucina.planning.simulate.siting import WANTED_GOODPUT, Gigafactory, Siting
 from fucina.typeset import typeset
 
@@ -40,6 +41,19 @@ def report_data(found: Gigafactory, made_at: datetime) -> dict[str, Any]:
             f"MW in all and "
             "what each site can connect, and what is on offer of each accelerator"
         ),
+        "weighed": _weighed(found),
+        "runs_words": _runs_words(found),
+        "runs": [
+            [
+                str(run.aim),
+                f"{run.num_devices:,} × {run.accelerator}, {names[run.site]}",
+                "—" if run.days is None else f"{run.days.value:.0f}",
+                "—" if run.days is None else f"{run.days.low:.0f} to {run.days.high:.0f}",
+                "—" if run.mfu is None else f"{run.mfu:.0%}",
+            ]
+            for run in found.runs
+        ],
+        "wanted": WANTED_GOODPUT,
         "choices": [_choice(siting) for siting in found.sitings],
         "cost_bars": [
             {
@@ -65,18 +79,57 @@ def report_data(found: Gigafactory, made_at: datetime) -> dict[str, Any]:
             {"label": f"{size:,} accelerators", "parts": [share], "words": f"{share:.1%}"}
             for size, share in found.scaling
         ],
-        "levers": [
-            [
-                lever.name,
-                f"{lever.now:.4g}",
-                "not enough alone" if lever.needed is None else f"{lever.needed:.4g}",
-                lever.unit,
-            ]
-            for lever in found.levers
-        ],
+        "levers": [_lever(lever) for lever in found.levers],
         "assumptions": list(asked.assumptions) or ["None were written down."],
         "sources": list(asked.sources) or ["None were given."],
     }
+
+
+LEVERS = {
+    "failures": "Interruptions per 1,000 node-days",
+    "restart": "Time from an interruption to the next step, s",
+    "checkpoint stall": "Time that a checkpoint holds the job up, s",
+    "all three by one factor": "All three, by one factor",
+}
+"""What each lever is called for a reader."""
+
+
+def _lever(lever: Lever) -> list[str]:
+    needed = "not enough alone" if lever.needed is None else f"{lever.needed:.2g}"
+    times = "" if not lever.needed else f"{lever.now / lever.needed:.1f} times less"
+    return [LEVERS.get(lever.name, lever.name), f"{lever.now:.3g}", needed, times]
+
+
+def _weighed(found: Gigafactory) -> list[str]:
+    """What each other choice costs and gives beside the cheapest."""
+    base = min(found.sitings, key=lambda siting: siting.cost_eur)
+    lines = []
+    for other in found.sitings:
+        if other is base:
+            continue
+        more = other.cost_eur - base.cost_eur
+        carbon, compute = base.carbon_t - other.carbon_t, other.useful_eflops / base.useful_eflops - 1
+        line = (
+            f"{str(other.aim).capitalize()} costs {more / BILLION:.2f} billion EUR ({more / base.cost_eur:.0%}) more "
+            f"than {base.aim}, gives {_signed(compute)} useful compute and emits "
+            f"{abs(carbon) / 1000:,.0f} kt CO2e {'less' if carbon > 0 else 'more'}"
+        )
+        lines.append(line + (f": {more / carbon:,.0f} EUR for each tonne saved." if carbon > 0 < more else "."))
+    return lines
+
+
+def _signed(share: float) -> str:
+    return f"{abs(share):.0%} {'more' if share >= 0 else 'less'}"
+
+
+def _runs_words(found: Gigafactory) -> str:
+    asked = found.question.reference
+    return (
+        f"As a measure: to train {asked.model} on {asked.num_tokens / 1e12:g} trillion tokens, in steps of "
+        f"{asked.batch_tokens / 1e6:g} million, on the largest part of each choice that is one kind of accelerator at "
+        "one site, interruptions included. The span holds 8 of 10 predictions for runs left out of the planner's "
+        "calibration."
+    )
 
 
 def _choice(siting: Siting) -> list[str]:

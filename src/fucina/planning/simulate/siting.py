@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from fucina.errors import WrongState
+from fucina.planning.ask import Interval, TrainingQuestion
 from fucina.planning.machines import find_accelerator
 from fucina.planning.reliability import Goodput, Lever, Resilience, goodput, levers
 from fucina.planning.simulate.cluster import BadScenario
+from fucina.planning.training import BadQuestion, FitsNowhere, NeverEnds, plan_training
 
 HOURS_A_YEAR = 8766
 BLOCK = 8
@@ -55,6 +57,15 @@ class Choice(_Fact):
     available: int = Field(gt=0)
 
 
+class Reference(_Fact):
+    """A training run by which a board can tell what a choice is able to do."""
+
+    model: str = "llama-3-405b"
+    num_tokens: int = Field(default=15_000_000_000_000, gt=0)
+    batch_tokens: int = Field(default=64_000_000, gt=0)
+    """As large as so many accelerators need; some four times what the model was trained with."""
+
+
 class Question(_Fact):
     """What is asked, with all assumptions."""
 
@@ -70,6 +81,7 @@ class Question(_Fact):
     node_size: int = Field(default=8, ge=1)
     """Accelerators that fail together."""
     resilience: Resilience = Resilience()
+    reference: Reference = Reference()
     accelerators: tuple[Choice, ...] = Field(min_length=1)
     sites: tuple[Candidate, ...] = Field(min_length=1)
     assumptions: tuple[str, ...] = ()
@@ -118,6 +130,19 @@ class Siting(_Fact):
     num_sites: int
 
 
+class ReferenceRun(_Fact):
+    """The reference run on the largest part of a choice that is one kind of accelerator at one site."""
+
+    aim: Aim
+    site: str
+    accelerator: str
+    num_devices: int
+    days: Interval | None
+    """With interruptions; None where the planner finds no way."""
+    mfu: float | None
+    why_not: str = ""
+
+
 class Gigafactory(_Fact):
     """All answers to a question."""
 
@@ -129,6 +154,8 @@ class Gigafactory(_Fact):
     """What each must become for a goodput of 90 %."""
     scaling: tuple[tuple[int, float], ...]
     """Accelerators of one job, and its goodput."""
+    runs: tuple[ReferenceRun, ...] = ()
+    """One a choice."""
 
 
 def load_question(path: Path | None = None) -> Question:
@@ -154,13 +181,32 @@ def plan(question: Question) -> Gigafactory:
     scaling = tuple((size, _goodput(question, size).share) for size in sizes)
     whole = _goodput(question, question.num_accelerators)
     nodes = -(-question.num_accelerators // question.node_size)
+    sitings = tuple(site(question, aim=aim, share=whole.share) for aim in Aim)
     return Gigafactory(
         question=question,
-        sitings=tuple(site(question, aim=aim, share=whole.share) for aim in Aim),
+        sitings=sitings,
+        runs=tuple(reference_run(question, siting) for siting in sitings),
         goodput=whole,
         levers=tuple(levers(nodes, resilience=question.resilience, wanted=WANTED_GOODPUT)),
         scaling=scaling,
     )
+
+
+def reference_run(question: Question, siting: Siting) -> ReferenceRun:
+    """What the planner says of the reference run on a choice. Raises UnknownModel, BadModel."""
+    largest = max(siting.holdings, key=lambda holding: holding.count)
+    about = {
+        "aim": siting.aim, "site": largest.site, "accelerator": largest.accelerator, "num_devices": largest.count,
+    }  # fmt: skip
+    asked = TrainingQuestion(
+        model=question.reference.model, num_tokens=question.reference.num_tokens, system=largest.accelerator,
+        batch_tokens=question.reference.batch_tokens, num_devices=largest.count, resilience=question.resilience,
+    )  # fmt: skip
+    try:
+        answer = plan_training(asked)
+    except (FitsNowhere, BadQuestion, NeverEnds) as error:
+        return ReferenceRun(**about, days=None, mfu=None, why_not=error.message)
+    return ReferenceRun(**about, days=answer.days, mfu=answer.layout.mfu)
 
 
 def _goodput(question: Question, num_accelerators: int) -> Goodput:
