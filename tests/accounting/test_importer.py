@@ -157,6 +157,25 @@ def test_a_job_that_the_queue_still_has_is_not_over_whatever_its_row_says(start,
     assert books.records["run-1.train"].gpu_s == 4 * (3 * HOUR - 20)
 
 
+def test_a_task_whose_beginning_slurmdbd_has_not_heard_of_is_not_taken_for_its_array(start, db, books):
+    """Slurm 22.05 makes a row of a short task from its end; partition, resources and task number come later."""
+    whole = Row(job_id=12, label="12_3", submit=T0, start=T0 + 1, end=T0 + 11, comment="fucina:sweep")
+    db.rows = [replace(whole, label="12", partition="", tres="")]
+    one = start()
+    assert step(one, db, T0 + 60).num_waiting == 1
+    db.rows = [whole]
+    step(one, db, T0 + 120)
+    assert {key: record.gpu_s for key, record in books.records.items()} == {"sweep.t3": 40}
+
+
+def test_a_row_that_never_becomes_whole_is_told_in_the_end(start, db, books):
+    db.rows = [Row(job_id=12, submit=T0, start=T0 + 1, end=T0 + 11, partition="", tres="", comment="fucina:k")]
+    one = start(queue=lambda job_ids: ())
+    assert step(one, db, T0 + 11 + importer.SETTLE_S - 1).num_waiting == 1
+    step(one, db, T0 + 11 + importer.SETTLE_S)
+    assert {key: record.gpu_s for key, record in books.records.items()} == {"k": 0}
+
+
 def test_what_the_queue_does_not_have_any_more_is_over_soon(start, db, books):
     db.rows = [Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120, state="NODE_FAIL")]
     assert step(start(queue=lambda job_ids: ()), db, T0 + 120 + importer.SETTLE_BY_QUEUE_S).num_sent == 1

@@ -194,7 +194,7 @@ def _jobs(hub: HubTables, audit: Audit, site: str, rows: Sequence[SlurmRow]) -> 
             ids = {row.job_id for row in mine}
             audit.expect(len(ids) == 1, f"{site}: {key}: it is in Slurm {len(ids)} times: {sorted(ids)}")
             last = max(mine, key=lambda row: (int(row.name.rpartition(".")[2]), row.begun))
-            if last.state != state and last.ended > _epoch(closed_at) + 1:
+            if state in FINAL and last.state != state and last.ended > _epoch(closed_at) + 1:
                 # A controller that was killed before it saved this end lets the job go on and ends it once more;
                 # what it counts then is charged, but an end that was told is not taken back.
                 audit.counts[f"{site}: ends that a restarted controller told again otherwise"] += 1

@@ -75,6 +75,14 @@ def may_go_on(job: Sequence[Run]) -> bool:
     return job[-1].state in MAY_GO_ON
 
 
+def is_half_told(job: Sequence[Run]) -> bool:
+    """Whether slurmdbd has heard of the newest run's end and not of its beginning, which says what the job is.
+
+    Such a row has no partition and no resources, and that of an array's task reads as if it were the array.
+    """
+    return job[-1].end is not None and not job[-1].partition
+
+
 def own_key(run: Run) -> str:
     """The hub's key of a job that it started; empty for others. Tasks and further components have their own."""
     match = _KEY.match(run.comment)
@@ -144,7 +152,8 @@ def usage_record(job: Sequence[Run], *, site: Site, measured_at: datetime | None
 
 def _price(run: Run, site: Site) -> tuple[int, int]:
     """GPU-seconds of a run, and the accelerators that it was charged for, rounded up."""
-    if not run.elapsed_s:
+    if not run.elapsed_s or (not run.partition and not run.allocated.num_devices):
+        # A row without a partition is one of which slurmdbd never heard the beginning: it counts nothing for it.
         return 0, 0
     partition = partition_of(run, site)
     if partition is None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from fucina.accounting.assemble import UnknownPartition, group, is_over, may_go_on, own_key, usage_record
+from fucina.accounting.assemble import UnknownPartition, group, is_half_told, is_over, may_go_on, own_key, usage_record
 from fucina.accounting.import_state import Identity, ImportState, JobId, digest, identity, microseconds
 from fucina.accounting.sacct import DELIMITER, Broken, Run, ended_between, of_jobs, read_rows, sacct_options
 from fucina.accounting.sacct_command import SacctSource
@@ -225,12 +225,15 @@ class Importer:
                 self._state.wait(waiting)
 
     def _is_fresh(self, job: Sequence[Run], now: datetime) -> bool:
-        """Whether it ended a moment ago in a way after which Slurm may start it again.
+        """Whether it ended a moment ago in a way after which Slurm may start it again, or its row is not whole yet.
 
         A job whose newest run goes on needs no waiting for: its row changes when that run ends.
         """
-        end, settle_s = job[-1].end, SETTLE_BY_QUEUE_S if self._queue else SETTLE_S
-        return end is not None and may_go_on(job) and end > int(now.timestamp()) - settle_s
+        end, before = job[-1].end, int(now.timestamp())
+        if end is None:
+            return False
+        settle_s = SETTLE_BY_QUEUE_S if self._queue else SETTLE_S
+        return (may_go_on(job) and end > before - settle_s) or (is_half_told(job) and end > before - SETTLE_S)
 
     def _confirm_ends(self, jobs: dict[JobId, list[list[Run]]], now: datetime, done: Imported) -> set[JobId]:
         """Ask Slurm about jobs that it may have started again; returns those that are not over."""
