@@ -75,8 +75,7 @@ check: lint types contracts
 test: .venv/.ready-dev system lint types contracts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm"
 	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm" tests/hub
-	$(BIN)/python -m pytest -m "(browser or line) and not slurm"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "browser or line or slurm"
 	FUCINA_LAB_SLURM=$(NEWER_SLURM) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/lab/test_lab.py
 
 clean:
