@@ -235,3 +235,20 @@ def move(
             found = hub.move_application(application, request)
             if not show(found, form):
                 say(f"{found.ref}: {found.state}.")
+
+
+@app.command()
+def letter(
+    application: Ref,
+    pdf: Annotated[Path, typer.Option(help="File to write the letter to.")],
+) -> None:
+    """Fetch the letter of a decision as PDF, in the applicant's language."""
+    from fucina.cli.reconciliation import check_target
+    from fucina.cli.runs import connect
+    from fucina.config import load_settings
+
+    with speaking(Format.TEXT):
+        check_target(pdf)
+        with connect(load_settings()) as hub:
+            hub.fetch_letter(application, pdf)
+            say(f"{pdf} is written.")

@@ -47,6 +47,10 @@ class DraftCalls(Door):
         request = InvitationRequest(username=username)
         return self.post(ApplicationDetail, f"/applications/{ref}/co-applicants", request)
 
+    def fetch_letter(self, ref: str, target: Path) -> None:
+        """The letter of the decision, as PDF."""
+        self.fetch(f"/applications/{ref}/letter.pdf", target)
+
     def answer_invitation(self, ref: str, *, accept: bool) -> ApplicationInfo:
         """Say yes or no to an invitation."""
         return self.post(ApplicationInfo, f"/applications/{ref}/invitation", InvitationAnswer(accept=accept))

@@ -156,6 +156,7 @@ ROUTES: dict[str, Route] = {
         call=lambda world: as_json(DraftStart(organisation="Officine Esempio", access_mode="fast-lane"))
     ),
     "GET /applications/{application}/detail": Route(),
+    "GET /applications/{application}/letter.pdf": Route(),
     "PUT /applications/{application}/draft": Route(ok=409, call=lambda world: as_json(DraftSave(version=0))),
     "POST /applications/{application}/submission": Route(ok=409),
     "POST /applications/{application}/moves": Route(ok=409, call=lambda world: as_json(MoveRequest(move="withdraw"))),

@@ -1,11 +1,12 @@
 """Drafts of applications, what belongs to them, and the moves that need nothing but a reason."""
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from ninja import Router
 
 from fucina.access.attachment_kinds import check_size
+from fucina.access.letter import letter_pdf
 from fucina.client.wire import ApplicationInfo
 from fucina.client.wire_access import (
     ApplicationDetail,
@@ -22,6 +23,7 @@ from fucina.hub.access.actions import find_organisation
 from fucina.hub.access.calls import modes_on_offer
 from fucina.hub.access.desk import move_by_name
 from fucina.hub.access.detail import application_detail, attachment_info, note_view
+from fucina.hub.access.letters import decision_letter, find_decision
 from fucina.hub.access.models import Application, Attachment
 from fucina.hub.api.doors import PersonRequest
 from fucina.hub.api.files import answer_file
@@ -89,6 +91,16 @@ def move(request: PersonRequest, ref: str, body: MoveRequest) -> ApplicationInfo
         at=timezone.now(),
     )
     return read.application_info(row)
+
+
+@router.get("/applications/{ref}/letter.pdf")
+def letter(request: PersonRequest, ref: str) -> HttpResponse:
+    """The letter of the decision, as PDF in the applicant's language."""
+    row = _find(request, ref)
+    decision = find_decision(row)
+    note_view(row, what="letter", by=request.auth, at=timezone.now())
+    pdf = letter_pdf(decision_letter(row, decision), made_at=decision.decided_at)
+    return HttpResponse(pdf, content_type="application/pdf")
 
 
 @router.post("/applications/{ref}/co-applicants", response=ApplicationDetail)
