@@ -1,7 +1,9 @@
 """The ranking of a call: real room, reasons in the applicant's language, decisions all or none."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
+import pypdf
 import pytest
 
 from fucina.access.modes import shipped_modes
@@ -196,7 +198,7 @@ def test_a_clock_that_ends_on_a_weekend_is_not_late_before_monday(in_review):
 
 
 @pytest.mark.slow
-def test_the_demo_call_is_ranked_and_ends_in_decisions_in_both_languages(db, bruno):
+def test_the_demo_call_is_ranked_and_ends_in_letters_in_both_languages(db, bruno, client):
     ranking = make_call(at=NOON)
     places = list(ranking.places.select_related("application"))
     assert len(places) == 20
@@ -210,6 +212,16 @@ def test_the_demo_call_is_ranked_and_ends_in_decisions_in_both_languages(db, bru
     assert len(reasons) == 20
     assert {language for language, _ in reasons} == {"en", "it"}
     assert all(reason.startswith("Posto" if language == "it" else "Rank") for language, reason in reasons)
+    for wish, said in (("ward-notes", "GPU-hours were granted"), ("guide-vive", "non è stata accolta")):
+        row = Application.objects.get(project=wish)
+        client.force_login(row.submitted_by)
+        page = client.get(f"/applications/{row.ref}/letter").content.decode()
+        pdf = client.get(f"/applications/{row.ref}/letter.pdf").content
+        text = " ".join(leaf.extract_text() for leaf in pypdf.PdfReader(io.BytesIO(pdf)).pages).replace("\n", " ")
+        decision = Decision.objects.get(application=row)
+        assert said in page and said in text
+        assert decision.reason in page
+        assert decision.reason.split(".")[0] in text
     with pytest.raises(AlreadyThere):
         make_call(at=NOON)
 
