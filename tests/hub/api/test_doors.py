@@ -32,6 +32,16 @@ from fucina.client.wire_access import (
     MoveRequest,
 )
 from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
+from fucina.client.wire_data import (
+    DataAccessAsk,
+    DataDecision,
+    DatasetFilesQuery,
+    ErasureRequest,
+    Policy,
+    PublishRequest,
+    StageRequest,
+    WithdrawRequest,
+)
 from fucina.client.wire_jobs import JobRequest
 from fucina.client.wire_network import FactEdit
 from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
@@ -42,10 +52,12 @@ from fucina.hub.access.models import Application
 from fucina.hub.accounting.models import RefundProposal
 from fucina.hub.compute.models import Artifact, Job, LineRun, Project, ProjectFile
 from fucina.hub.data.actions import register_dataset_version
-from fucina.hub.people.models import Membership
+from fucina.hub.data.models import AccessRequest, Erasure
+from fucina.hub.people.models import Membership, Organisation
 from fucina.hub.registry.actions import register_release
 from fucina.network.catalogue import shipped_catalogue
 from fucina.network.spec import load_network
+from tests.data.described import described
 from tests.hub.conftest import (
     DOCUMENT,
     DOCUMENT_SHA256,
@@ -74,6 +86,9 @@ class World:
     job: str
     allocation: str
     refund: str
+    dataset: str
+    data_request: str
+    erasure: str
 
     def with_unknown(self) -> "World":
         """The same with references that nothing has."""
@@ -131,6 +146,8 @@ def shipped_catalogue_body() -> dict[str, Any]:
 
 DECISION = DecisionRequest(granted=False, reason="Too early.")
 REFUND = RefundRequest(job="slurm.alpha.1.1", gpu_s=5, reason="Node failed.")
+DATA_FILES = DatasetFilesQuery(organisation="Officine Esempio", name="local", sha256s=("0" * 64,))
+DATA_ASK = DataAccessAsk(organisation="Officine Esempio", purpose="To train a small model.")
 CATALOGUE = (
     "",
     "/factories",
@@ -220,6 +237,35 @@ ROUTES: dict[str, Route] = {
     "GET /releases/{release}": Route(),
     "GET /releases/{release}/files/README.md": Route(),
     "GET /releases/{release}/archive": Route(),
+    "GET /dcat": Route(door="open", dag=200),
+    "GET /datasets": Route(dag=200),
+    "POST /datasets": Route(
+        call=lambda world: as_json(PublishRequest(organisation="Officine Esempio", description=described()))
+    ),
+    "POST /datasets/files/missing": Route(call=lambda world: as_json(DATA_FILES)),
+    f"PUT /datasets/files/Officine%20Esempio/local/{DOCUMENT_SHA256}": Route(ok=204, call=lambda world: raw(DOCUMENT)),
+    "GET /datasets/{dataset}": Route(),
+    "POST /datasets/{dataset}/policy": Route(call=lambda world: as_json(Policy())),
+    "GET /datasets/{dataset}/diff?before=1&after=1": Route(ok=409),
+    "GET /datasets/{dataset}/versions/1/croissant": Route(),
+    "GET /datasets/{dataset}/versions/1/files/README.md": Route(ok=404),
+    "POST /datasets/{dataset}/versions/1/stage": Route(
+        ok=404, call=lambda world: as_json(StageRequest(project=world.project))
+    ),
+    "POST /datasets/{dataset}/versions/1/withdraw": Route(
+        call=lambda world: as_json(WithdrawRequest(reason="Too old."))
+    ),
+    "POST /datasets/{dataset}/requests": Route(ok=409, call=lambda world: as_json(DATA_ASK)),
+    "POST /datasets/{dataset}/erasures": Route(
+        call=lambda world: as_json(ErasureRequest(kind="person", sought="Mario Rossi"))
+    ),
+    "GET /data-requests": Route(dag=200),
+    "POST /data-requests/{data_request}/decide": Route(
+        call=lambda world: as_json(DataDecision(granted=True, reason="Yes."))
+    ),
+    "POST /data-requests/{data_request}/take-back": Route(ok=404),
+    "POST /data-requests/{data_request}/revoke": Route(ok=409),
+    "GET /erasures/{erasure}": Route(),
     "POST /sites": Route(ok=403, dag=403, call=lambda world: as_json(SiteRequest(site=load_network().sites[0]))),
     "POST /sites/personal": Route(
         call=lambda world: as_json(
@@ -263,6 +309,9 @@ NOT_BRUNOS = {
 }
 """Routes about what is not there, whoever asks."""
 
+HIDDEN = ("project", "run", "release", "job", "dataset", "data_request", "erasure")
+"""What an officer does not see."""
+
 TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites/personal"}
 """Routes that name a project in their body."""
 
@@ -271,11 +320,24 @@ SCHEMA_PATHS = {
     "attachment": ["plan.pdf"],
     "kind}/{key": ("factory/it4lia",),
     "key": ("it4lia", "jupiter"),
-    "ref": ("application", "project", "run", "release", "job", "allocation", "refund"),
+    "ref": (
+        "application",
+        "project",
+        "run",
+        "release",
+        "job",
+        "allocation",
+        "refund",
+        "dataset",
+        "data_request",
+        "erasure",
+    ),
+    "organisation": ("Officine%20Esempio",),
     "name": ("local",),
     "stage": ("prepare",),
     "sha256": (DOCUMENT_SHA256,),
     "path": ("README.md", "out/a.txt"),
+    "version": ("1",),
 }
 
 
@@ -329,6 +391,13 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
     refund = RefundProposal.objects.create(
         allocation=run.allocation, job="slurm.alpha.1.1", gpu_s=5, reason="NODE_FAIL", proposed_at=NOON
     )
+    others = Organisation.objects.create(name="Terza Parte", created_at=NOON)
+    request = AccessRequest.objects.create(
+        dataset=version.dataset, organisation=others, asked_by=ada, purpose="To train.", asked_at=NOON
+    )
+    erasure = Erasure.objects.create(
+        dataset=version.dataset, kind="document", sought_sha256="0" * 64, asked_by=ada, asked_at=NOON
+    )
     return World(
         application=application.ref,
         project=project.ref,
@@ -337,6 +406,9 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
         job=row.ref,
         allocation=run.allocation.ref,
         refund=refund.ref,
+        dataset=version.dataset.ref,
+        data_request=request.ref,
+        erasure=erasure.ref,
     )
 
 
@@ -437,7 +509,7 @@ def test_another_sites_agent_gets_no_job(world, stranger):
 def test_an_officer_sees_applications_and_nothing_of_the_project(world, as_bruno):
     for route in through("person"):
         response = send(as_bruno, route, world)
-        if any("{" + name + "}" in route for name in ("project", "run", "release", "job")) or route in TAKING_A_PROJECT:
+        if any("{" + name + "}" in route for name in HIDDEN) or route in TAKING_A_PROJECT:
             assert (route, response.status_code) == (route, 404)
         else:
             assert response.status_code in {200, 403, 409} or route in NOT_BRUNOS

@@ -18,7 +18,7 @@ FACET_LABELS: dict[str, str | Promise] = {
 
 WORDS: dict[str, dict[str, str | Promise]] = {
     "access": {"open": _("Open"), "request": _("On request"), "closed": _("Closed")},
-    "sensitivity": {"public": _("Public"), "internal": _("Internal"), "sensitive": _("Sensitive")},
+    "sensitivity": {"public": _("Not sensitive"), "internal": _("Internal"), "sensitive": _("Sensitive")},
     "size": {
         "up-to-10-mb": _("Up to 10 MB"),
         "up-to-1-gb": _("Up to 1 GB"),
