@@ -3,7 +3,7 @@
 Doors call `fucina.hub.compute.projects`, which also opens what was granted.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
@@ -253,14 +253,14 @@ def _close(
         decided_at=at,
     )
     if granted:
-        days = Mode.model_validate(application.access_mode.wire).lasts_days
+        mode = Mode.model_validate(application.access_mode.wire)
         Grant.objects.create(
             application=application,
             organisation=application.organisation,
             project=application.project,
             gpu_s=gpu_s,
             granted_at=at,
-            ends_at=at + timedelta(days=days) if days else None,
+            ends_at=mode.end_of(at),
         )
     record(by, "access.decide", application, at=at, data={"granted": granted, "gpu_s": gpu_s if granted else 0})
     return decision
