@@ -28,6 +28,11 @@ setup: .venv/.ready
 	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval,plan,dev]"
 	@touch $@
 
+# The S3 server of the tests, in a folder of its own.
+var/s3-server/.ready: tests/s3-server.txt .venv/.ready-dev
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-deps --upgrade --target var/s3-server -r tests/s3-server.txt
+	@touch $@
+
 demo: .venv/.ready
 	@FUCINA_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
@@ -72,7 +77,7 @@ format: .venv/.ready-dev
 check: lint types contracts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not line and not slurm"
 
-test: .venv/.ready-dev system lint types contracts
+test: .venv/.ready-dev var/s3-server/.ready system lint types contracts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm"
 	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm" tests/hub
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "browser or line or slurm"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -21,7 +22,7 @@ from fucina.agent.journal import Entry, Journal
 from fucina.agent.pace import Pace, pace_of
 from fucina.agent.policy import check_job
 from fucina.agent.reports import Reporter
-from fucina.agent.workdir import Places, lend_key, place, spec_at, take_key_back
+from fucina.agent.workdir import InputStore, Places, lend_key, nearest, place, spec_at, take_key_back
 from fucina.client.door import HubError
 from fucina.client.wire import ClaimedJob, ClaimRequest, HeartbeatAnswer, HeartbeatRequest
 from fucina.compute.executor import Executor, NoSuchJob
@@ -82,6 +83,7 @@ class Agent:
         errands: tuple[Errand, ...] = (),
         before_submit: Callable[[JobSpec], object] | None = None,
         pace: Pace | None = None,
+        store: InputStore | None = None,
     ) -> None:
         self._door = door
         self._executor = executor
@@ -90,6 +92,7 @@ class Agent:
         self._personal = personal
         self._errands = errands
         self._before_submit = before_submit
+        self._store = store
         self._pace = pace or pace_of(site)
         self._schedules = site.executor == "slurm"
         scratch = site.slurm.scratch if site.slurm and not site.is_remote else None
@@ -233,7 +236,8 @@ class Agent:
         job = entry.job
         try:
             check_job(job, self._site, personal=self._personal)
-            workdir = place(self.places, job, fetch=lambda sha256, path: self._door.fetch_blob(entry.ref, sha256, path))
+            hub = partial(self._door.fetch_blob, entry.ref)
+            workdir = place(self.places, job, fetch=nearest(self._store, hub=hub))
             if self._before_submit is not None:
                 self._before_submit(job.spec)
             self._executor.submit(spec_at(job, workdir, self._environment(job), waits_for))

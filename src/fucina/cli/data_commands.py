@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from fucina.cli import catalogue_commands, fetch_commands
+from fucina.cli import catalogue_commands, fetch_commands, store_commands
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
 
 app = typer.Typer(help="Documents in, data for training out.", no_args_is_help=True)
 app.command()(fetch_commands.fetch)
 catalogue_commands.add_to(app)
+app.command()(store_commands.put)
+app.command()(store_commands.get)
 
 FolderArgument = Annotated[Path, typer.Argument(help="A folder that `fucina data prepare` wrote.")]
 

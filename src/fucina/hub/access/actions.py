@@ -3,7 +3,7 @@
 Doors call `fucina.hub.compute.projects`, which also opens what was granted.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max, Sum
@@ -252,14 +252,14 @@ def _close(
         decided_at=at,
     )
     if granted:
-        days = mode_of(application).lasts_days
+        mode = mode_of(application)
         Grant.objects.create(
             application=application,
             organisation=application.organisation,
             project=application.project,
             gpu_s=gpu_s,
             granted_at=at,
-            ends_at=at + timedelta(days=days) if days else None,
+            ends_at=mode.end_of(at),
         )
     record(by, "access.decide", application, at=at, data={"granted": granted, "gpu_s": gpu_s if granted else 0})
     return decision

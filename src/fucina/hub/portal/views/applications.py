@@ -29,6 +29,8 @@ from fucina.hub.access.moving import applies, mode_of, roles_of
 from fucina.hub.access.read import application_info, visible_applications
 from fucina.hub.compute import projects
 from fucina.hub.compute.models import Project
+from fucina.hub.compute.projects import BadSplit
+from fucina.hub.network.models import Partition
 from fucina.hub.people.models import Membership, Organisation, Person
 from fucina.hub.people.visible import get_visible
 from fucina.hub.portal.door import SignedIn, page, signed_in
@@ -83,6 +85,8 @@ class DecidePage:
     """The decision on an application."""
 
     info: ApplicationInfo
+    places: Sequence[str]
+    """Partitions on which time may be put, as the split names them."""
     form: DecisionForm
     error: FactoryError | None = None
 
@@ -188,14 +192,17 @@ def decide(request: SignedIn, ref: str) -> HttpResponse:
             granted=form.cleaned_data["decision"] == "grant",
             gpu_hours=form.cleaned_data["gpu_hours"],
             reason=form.cleaned_data["reason"],
+            split=tuple(form.cleaned_data["split"]),
         )
         try:
             projects.decide(application=application, request=wanted, by=request.user, at=timezone.now())
-        except WrongState as refused:
+        except (WrongState, BadSplit) as refused:
             error = refused
         else:
             return redirect("portal:application", ref=ref)
-    context = DecidePage(info=application_info(application), form=form, error=error)
+    partitions = Partition.objects.filter(site__owner__isnull=True).select_related("site")
+    places = [str(row) for row in partitions.order_by("site__name", "position")]
+    context = DecidePage(info=application_info(application), places=places, form=form, error=error)
     status = 422 if request.method == "POST" else 200
     return page(request, "portal/application_decide.html", context, place="desk", status=status)
 
