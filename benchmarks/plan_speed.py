@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 
 from fucina.planning.kernel import Work
+from fucina.planning.layouts import shape_of
 from fucina.planning.machines import find_accelerator, usual_system
 from fucina.planning.models import MODELS, Model
 from fucina.planning.rates import Precision, Stack, fitted, rates
-from fucina.planning.search import Engine, search, shape_of, space_for
+from fucina.planning.search import Engine, search, space_for
 
 SEQUENCE, BATCH, CHIPS = 8192, 8192, 100_000
 CALCULON_ONE_S, CALCULON_SEARCH_S = 1.0, 60.0

@@ -15,12 +15,13 @@ from fucina.planning.ask import (
     TrainingQuestion,
 )
 from fucina.planning.kernel import PARTIAL, Cost, Rates, Shape, Space, Work
+from fucina.planning.layouts import Layout, cost_of, shape_of
 from fucina.planning.machines import Accelerator, System, carbon_g_per_kwh, find_accelerator, find_system
 from fucina.planning.models import Model, find_model, own_size
 from fucina.planning.rates import UNSEEN, calibration, fitted, generation, is_calibrated, rates
 from fucina.planning.reliability import Goodput, goodput
 from fucina.planning.score import quantile
-from fucina.planning.search import Engine, Found, Layout, cost_of, search, shape_of, size_of, space_for
+from fucina.planning.search import Engine, Found, search, size_of, space_for
 
 MODES = ("no", "selective", "full")
 PARTS = {
