@@ -17,10 +17,10 @@ import yaml
 from scipy.optimize import least_squares
 
 from fucina.planning import compiled
+from fucina.planning.layouts import Layout, cost_of
 from fucina.planning.rates import Constants, calibration, fitted, generation
 from fucina.planning.runs import PublishedRun, read_runs
 from fucina.planning.score import Prediction, find_layout, predict, question, summarise
-from fucina.planning.search import Layout, cost_of
 
 OUT = Path(__file__).parent.parent / "src" / "fucina" / "planning" / "constants.yaml"
 RUNS = Path(__file__).parent / "published-runs.yaml"

@@ -9,9 +9,10 @@ import argparse
 from pathlib import Path
 from statistics import median
 
+from fucina.planning.layouts import Layout
 from fucina.planning.runs import PublishedRun, read_runs
 from fucina.planning.score import constants_for, find_layout, question
-from fucina.planning.search import Layout, search, space_for
+from fucina.planning.search import search, space_for
 from fucina.planning.training import RESERVE
 
 RUNS = Path(__file__).parent / "published-runs.yaml"

@@ -13,6 +13,8 @@ from fucina.access.intake import BadIntake, Experience, Goal, Intake, Residency,
 from fucina.access.places import country_names, shipped_places
 from fucina.access.sme import BadEnterprise
 from fucina.network.catalogue import shipped_catalogue
+from fucina.planning.ask import TrainingQuestion
+from fucina.planning.training import plan_training
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)  # a Friday
 SMALL_FIRM = {"year": 2025, "people": 8, "turnover_eur": 4e5, "balance_eur": 9e5}
@@ -200,11 +202,22 @@ def test_whom_to_talk_to(answers, expected):
     assert expected in [help_.id for help_ in ask(**answers).first]
 
 
-def test_six_n_d_over_the_peak_times_the_stated_efficiency():
+@pytest.mark.parametrize("partition", ["leonardo-booster", "lumi-g"])
+def test_training_costs_six_n_d_at_the_pace_that_the_planner_gives(partition):
     found = ask(goal="pretrain", parameters="7B", tokens="140B")
 
-    flops = 6 * 7e9 * 140e9 * 1.3
-    assert found.need.flops == pytest.approx(flops)
+    assert found.need.flops == pytest.approx(6 * 7e9 * 140e9 * 1.3)
+    question = TrainingQuestion(
+        model="fucina-7b", num_tokens=140 * 10**9, system=partition, num_devices=64, sequence=4096, stack="eager",
+        fsdp_only=False, resilience={"failures_per_1000_node_days": 0},
+    )  # fmt: skip
+    assert place(found, partition).gpu_hours == pytest.approx(1.3 * plan_training(question).gpu_hours.value, rel=0.15)
+
+
+def test_where_the_planner_has_no_figure_the_stated_share_counts():
+    found = ask(goal="use", parameters="7B", tokens="140B")
+
+    flops = 2 * 7e9 * 140e9 * 1.3
     assert place(found, "leonardo-booster").gpu_hours == pytest.approx(flops / (312e12 * 0.35) / 3600)
     assert place(found, "lumi-g").gpu_hours == pytest.approx(flops / (383e12 * 0.25) / 3600)
 

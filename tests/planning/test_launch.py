@@ -35,7 +35,8 @@ def test_the_recipe_is_the_trainer_s_own_and_says_what_was_asked():
 
 
 def test_several_nodes_meet_at_the_first():
-    asked = {"model": "fucina-1b", "system": "A100-80GB", "num_devices": 64, "sequence": 2048, "batch_tokens": 2**20}
+    asked = {"model": "fucina-1b", "system": "A100-80GB", "num_devices": 64, "sequence": 2048, "batch_tokens": 2**20,
+             "num_tokens": 10**9}  # fmt: skip
     command = trainer_settings(ask(**asked))["command"]
 
     assert {"--nnodes=8", "--nproc-per-node=8", "--rdzv-backend=c10d"} <= set(command)
@@ -44,7 +45,11 @@ def test_several_nodes_meet_at_the_first():
 
 @pytest.mark.parametrize(
     "change",
-    [{"model": "llama-3-8b", "num_devices": 64, "batch_tokens": 1_000_000}, {"recipe": "sft"}, {"sequence": 8}],
+    [
+        {"model": "llama-3-8b", "num_devices": 64, "batch_tokens": 1_000_000, "num_tokens": 10**9},
+        {"recipe": "sft"},
+        {"sequence": 8},
+    ],
 )
 def test_what_the_trainer_cannot_do_gets_no_command_of_it(change):
     answer = ask(**change)
@@ -59,7 +64,7 @@ def test_eight_bits_are_not_the_trainer_s():
 
 def test_a_size_whose_state_one_accelerator_cannot_hold_is_refused_for_the_trainer():
     with pytest.raises(FitsNowhere, match=r"fucina-30b.*fits nowhere"):
-        ask(model="fucina-30b", num_devices=64, sequence=2048, batch_tokens=4_194_304)
+        ask(model="fucina-30b", num_devices=64, sequence=2048, batch_tokens=4_194_304, num_tokens=10**9)
 
 
 @pytest.mark.slow

@@ -188,6 +188,28 @@ def test_a_file_without_runs(tmp_path, text):
         read_runs(tmp_path / "runs.yaml")
 
 
+def test_keys_that_nobody_knows_change_nothing_and_huge_numbers_are_left_out(rows, tmp_path):
+    told = {**rows[0], "mood": "good", "hardware": {**rows[0]["hardware"], "colour": "green"}}
+    huge = [
+        {**rows[0], "id": "layers", "model": {**rows[0]["model"], "layers": 10**12}},
+        {**rows[0], "id": "width", "model": {**rows[0]["model"], "hidden": 10**15}},
+        {**rows[0], "id": "devices", "hardware": {**rows[0]["hardware"], "count": 10**18}},
+        {**rows[0], "id": "sequence", "model": {**rows[0]["model"], "seq": 10**15}},
+        {**rows[0], "id": "batch", "batch": {"global_batch_seqs": 10**18}},
+        {**rows[0], "id": "tp", "parallelism": {**rows[0]["parallelism"], "tp": 0}},
+        {**rows[0], "id": "words", "parallelism": {**rows[0]["parallelism"], "tp": "many"}},
+        {**rows[0], "id": "negative", "hardware": {**rows[0]["hardware"], "count": -8}},
+    ]
+    (tmp_path / "runs.yaml").write_text(yaml.safe_dump([rows[0], told, *huge]), encoding="utf-8")
+    scored = score(*read_runs(tmp_path / "runs.yaml"))
+
+    first, second = scored.rows[:2]
+    assert first.tokens_per_s_per_device == second.tokens_per_s_per_device
+    assert {"layers", "width", "devices", "sequence", "batch", "tp", "words", "negative"} == {
+        one.id for one in scored.skipped
+    }
+
+
 def test_an_absent_file_and_a_binary_one(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x01")
     for name in ("absent", "binary", "."):

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from fucina.planning import kernel
 from fucina.planning.kernel import Space, Work
+from fucina.planning.layouts import cost_of, shape_of
 from fucina.planning.machines import find_accelerator, usual_system
 from fucina.planning.models import MODELS
 from fucina.planning.rates import Constants, Precision, Stack, rates
-from fucina.planning.search import cost_of, search, shape_of, space_for
+from fucina.planning.search import search, space_for
 
 pytest.importorskip("numba")
 

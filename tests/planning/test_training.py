@@ -3,10 +3,12 @@ import json
 import pytest
 import yaml
 
+from fucina.models.recipe import SIZES
 from fucina.planning.application import application_text
 from fucina.planning.ask import Recipe, TrainingQuestion
 from fucina.planning.launch import launch_yaml
-from fucina.planning.machines import UnknownAccelerator, UnknownSystem, find_accelerator
+from fucina.planning.machines import UnknownAccelerator, UnknownSystem, find_accelerator, machines
+from fucina.planning.models import MODELS
 from fucina.planning.rates import NoPrecision, Precision
 from fucina.planning.reliability import Resilience
 from fucina.planning.serving import plan_serving
@@ -84,6 +86,59 @@ def test_adapters_take_less_memory_and_time_and_preferences_more():
     assert lora.gpu_hours.value < full.gpu_hours.value < dpo.gpu_hours.value
 
 
+def test_a_small_run_takes_a_small_step():
+    found = plan_training(ask(num_tokens=100_000))
+
+    assert found.batch_tokens <= 2 * 100_000
+    assert plan_training(ask(num_tokens=1)).batch_tokens == 8192
+
+
+def test_sequences_beyond_what_a_model_was_made_for_are_said():
+    assert any("up to 8,192" in note for note in plan_training(ask(sequence=32_768)).notes)
+
+
+@pytest.mark.parametrize(
+    ("system", "words"), [("MI300X", "other generations"), ("GH200-96GB", "its generation"), ("H100-80GB", None)]
+)
+def test_an_accelerator_without_a_published_run_is_said_to_be_one(system, words):
+    notes = [note for note in plan_training(ask(system=system)).notes if note.startswith("No published run")]
+
+    assert [words in note for note in notes] == ([True] if words else [])
+
+
+@pytest.mark.parametrize("accelerator", [chip.id for chip in machines().accelerators])
+def test_no_accelerator_explodes(accelerator):
+    found = plan_training(ask(model="llama-3-70b", system=accelerator, num_devices=1024))
+
+    assert 0.2 < found.layout.mfu < 0.65
+    assert found.layout.memory_gib * 2**30 <= 0.9 * find_accelerator(accelerator).mem_gb * 2**30
+
+
+def test_recipes_cost_what_their_passes_do():
+    hours = {
+        recipe: plan_training(ask(recipe=recipe, num_tokens=10**9, num_devices=16)).layout.step_s
+        for recipe in ("sft", "lora", "dpo")
+    }
+
+    assert hours["lora"] / hours["sft"] == pytest.approx(2 / 3, rel=0.2)
+    assert hours["dpo"] / hours["sft"] == pytest.approx(4 / 3, rel=0.2)
+
+
+def test_all_named_sizes_are_models():
+    assert {name for name in MODELS if name.startswith("fucina-")} == {f"fucina-{size.lower()}" for size in SIZES}
+    assert MODELS["fucina-30b"].num_parameters == pytest.approx(30e9, rel=0.05)
+
+
+def test_writing_with_experts_reads_only_those_that_tokens_choose():
+    found = plan_serving(ask(model="deepseek-v3", system="H200-141GB", recipe=Recipe.INFERENCE, num_devices=16))
+    whole = 671e9 * 2 / 16 / 4.8e12
+
+    assert found.batch == 512
+    assert 1 / found.tokens_per_s_per_user > whole
+    with pytest.raises(FitsNowhere, match="23,824"):
+        plan_serving(ask(system="lumi-g", recipe=Recipe.INFERENCE, sequence=10**10))
+
+
 def test_a_question_that_cannot_be():
     cases = (
         (BadQuestion, {"num_tokens": 0}, "zero tokens"),
@@ -91,6 +146,7 @@ def test_a_question_that_cannot_be():
         (BadQuestion, {"num_devices": 0}, "too few"),
         (BadQuestion, {"num_devices": 10**7}, "13,824 devices"),
         (BadQuestion, {"batch_tokens": 100}, "one sequence"),
+        (BadQuestion, {"num_tokens": 10**6, "batch_tokens": 10**7}, "more than the whole run"),
         (UnknownSystem, {"system": "hal"}, "hal"),
         (NoPrecision, {"precision": "fp8"}, "A100-64GB has no fp8"),
         (FitsNowhere, {"model": "llama-3-405b", "num_devices": 8}, "fits nowhere"),

@@ -86,8 +86,9 @@ def _cost(partition: Partition, gpu_hours: float | None, need: Need, places: Pla
                 per_node=partition.gpus_per_node,
             )
         )
-        if need.flops is not None and partition.peak_flops is not None:
-            share = f"{places.assumptions.efficiency[partition.vendor]:.0%}"
+        reached = need.share_on(partition, places.assumptions)
+        if need.flops is not None and partition.peak_flops is not None and reached is not None:
+            share = f"{reached:.0%}"
             peak = number(partition.peak_flops / 1e12, language)
             good.append(say("place-speed", language, share=share, peak=peak))
     elif need.is_known:

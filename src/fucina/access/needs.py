@@ -7,6 +7,7 @@ from fucina.access.intake import Goal, Intake
 from fucina.access.places import Assumptions, Partition, Places
 from fucina.access.words import number, say
 from fucina.planning.machines import find_accelerator
+from fucina.planning.pace import node_of, training_flops_per_s
 from fucina.units import format_count
 
 TRAINING = (Goal.FINE_TUNE, Goal.CONTINUE, Goal.PRETRAIN)
@@ -25,6 +26,8 @@ class Need(NamedTuple):
     memory_gb: float
     """Weights and what training keeps beside them."""
     reasons: tuple[str, ...]
+    trained: float | None = None
+    """Parameters of the model that is trained; None where none is."""
 
     @property
     def is_known(self) -> bool:
@@ -35,9 +38,22 @@ class Need(NamedTuple):
         """GPU-hours on that partition, as its site bills them; None where its speed is unknown."""
         if self.gpu_hours is not None or self.flops is None:
             return self.gpu_hours
+        share = self.share_on(partition, assumptions)
+        if partition.peak_flops is None or share is None:
+            return None
+        return self.flops / (partition.peak_flops * share) / 3600
+
+    def share_on(self, partition: Partition, assumptions: Assumptions) -> float | None:
+        """Share of the partition's peak that the work reaches: the planner's for training, else the stated one."""
         if partition.peak_flops is None:
             return None
-        return self.flops / (partition.peak_flops * assumptions.efficiency[partition.vendor]) / 3600
+        planned = None
+        if self.trained is not None:
+            planned = training_flops_per_s(self.trained, accelerator=partition.accelerator, system=partition.id)
+        if planned is None:
+            return assumptions.efficiency[partition.vendor]
+        devices = node_of(partition.accelerator, partition.id).devices_per_gpu
+        return planned * devices / partition.peak_flops
 
 
 def need_of(intake: Intake, places: Places) -> Need:
@@ -91,7 +107,8 @@ def _model_need(intake: Intake, a: Assumptions) -> Need:
             trials=number(a.trials, language),
         )
     )
-    return Need(once * a.trials, None, memory_gb, tuple(reasons))
+    trained = parameters if intake.goal in TRAINING else None
+    return Need(once * a.trials, None, memory_gb, tuple(reasons), trained)
 
 
 def _usual_tokens(goal: Goal, parameters: float, a: Assumptions) -> float:

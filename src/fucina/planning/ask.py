@@ -33,7 +33,7 @@ class TrainingQuestion(BaseModel):
     recipe: Recipe = Recipe.PRETRAIN
     num_devices: int | None = None
     """None takes what needs the fewest GPU-hours of those that end within `days`."""
-    days: float = Field(default=30.0, gt=0)
+    days: float = Field(default=30.0, gt=0, le=1e9)
     sequence: int | None = Field(default=None, ge=1)
     """None takes the model's longest, at most 8,192."""
     batch_tokens: int | None = Field(default=None, ge=0)
@@ -42,10 +42,10 @@ class TrainingQuestion(BaseModel):
     stack: Stack = Stack.FUSED
     fsdp_only: bool = False
     """Only layouts that plain FSDP can do; for the trainer's named sizes, only those of the trainer itself."""
-    g_per_kwh: float | None = Field(default=None, ge=0)
+    g_per_kwh: float | None = Field(default=None, ge=0, le=1e5)
     """Grams of CO2 equivalent per kWh; None takes the country's."""
-    eur_per_gpu_hour: float | None = Field(default=None, ge=0)
-    eur_per_kwh: float | None = Field(default=None, ge=0)
+    eur_per_gpu_hour: float | None = Field(default=None, ge=0, le=1e6)
+    eur_per_kwh: float | None = Field(default=None, ge=0, le=1e6)
     resilience: Resilience = Resilience()
 
 

@@ -30,10 +30,10 @@ class Experts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    num_routed: int = Field(ge=1)
+    num_routed: int = Field(ge=1, le=10**6)
     num_shared: int = Field(default=0, ge=0)
     top_k: int = Field(ge=1)
-    d_ff: int = Field(ge=1)
+    d_ff: int = Field(ge=1, le=10**8)
     num_dense_layers: int = Field(default=0, ge=0)
 
 
@@ -56,15 +56,15 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    num_layers: int = Field(ge=1)
-    d_model: int = Field(ge=1)
-    num_heads: int = Field(ge=1)
+    num_layers: int = Field(ge=1, le=10_000)
+    d_model: int = Field(ge=1, le=10**7)
+    num_heads: int = Field(ge=1, le=10**6)
     num_kv_heads: int = Field(ge=1)
-    d_ff: int = Field(ge=1)
-    d_head: int = Field(default=0, ge=0)
+    d_ff: int = Field(ge=1, le=10**8)
+    d_head: int = Field(default=0, ge=0, le=10**6)
     """0 means width over heads."""
     gated: bool = True
-    vocabulary_size: int = Field(ge=1)
+    vocabulary_size: int = Field(ge=1, le=10**9)
     tied: bool = False
     max_sequence: int = Field(default=4096, ge=1)
     window: int = Field(default=0, ge=0)
@@ -244,12 +244,19 @@ def find_model(name: str) -> Model:
     path = Path(name)
     if path.suffix == ".json":
         return read_config(path)
-    if (path / "config.json").is_file():
+    if _holds_config(path):
         return read_config(path / "config.json")
     raise UnknownModel(
-        f"There is no model {name!r}.",
+        f"There is no model {name[:200]!r}.",
         hint=f"Name one of {', '.join(sorted(MODELS))}, or give a config.json as Hugging Face models have it.",
     )
+
+
+def _holds_config(folder: Path) -> bool:
+    try:
+        return (folder / "config.json").is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def read_config(path: Path) -> Model:
@@ -258,10 +265,13 @@ def read_config(path: Path) -> Model:
     Raises UnknownModel, BadModel.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnknownModel(f"{path} cannot be read: {error}.", hint="Give the path of a config.json.") from error
-    except ValueError as error:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        named = str(path)[:200]
+        raise UnknownModel(f"{named} cannot be read: {error}.", hint="Give the path of a config.json.") from error
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise BadModel(f"{path} is no JSON: {error}.", hint="Give the config.json beside a model's weights.") from error
     if not isinstance(found, dict):
         raise BadModel(f"{path} holds no object.", hint="Give the config.json beside a model's weights.")

@@ -40,18 +40,22 @@ RATES: dict[str, FailureRate] = {
 DEFAULT_RATE = "llama-3"
 
 
+MOST = 1e12
+"""Of interruptions and of seconds: larger figures are mistakes."""
+
+
 class Resilience(BaseModel):
     """How a job is saved and brought back."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-    failures_per_1000_node_days: float = Field(default=RATES[DEFAULT_RATE].per_1000_node_days, ge=0)
+    failures_per_1000_node_days: float = Field(default=RATES[DEFAULT_RATE].per_1000_node_days, ge=0, le=MOST)
     """Interruptions of the job, whatever their cause, per 1,000 nodes and day."""
-    checkpoint_stall_s: float = Field(default=5.0, ge=0)
+    checkpoint_stall_s: float = Field(default=5.0, ge=0, le=MOST)
     """Time that a checkpoint holds the job up: the copy to the host's memory where the write goes on behind."""
-    restart_s: float = Field(default=600.0, ge=0)
+    restart_s: float = Field(default=600.0, ge=0, le=MOST)
     """From an interruption to the first step after it: to notice, to replace the node, to load, to start."""
-    repair_s: float = Field(default=DAY_S, ge=0)
+    repair_s: float = Field(default=DAY_S, ge=0, le=MOST)
     """Until a failed node is back; decides how many spares are needed."""
 
 

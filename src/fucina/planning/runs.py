@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fucina.errors import BadInput
 from fucina.planning.machines import Accelerator, System, find_accelerator
@@ -23,19 +23,22 @@ class BadRuns(BadInput):
     code = "bad_runs"
 
 
+Size = Annotated[int, Field(ge=1, le=10**6)] | None
+
+
 class Asked(BaseModel):
     """What a row says of its layout; None where it is silent."""
 
     model_config = ConfigDict(frozen=True)
 
-    tp: int | None = None
-    cp: int | None = None
-    ep: int | None = None
-    pp: int | None = None
-    vp: int | None = None
-    mbs: int | None = None
-    zero: int | None = None
-    shard: int | None = None
+    tp: Size = None
+    cp: Size = None
+    ep: Size = None
+    pp: Size = None
+    vp: Size = None
+    mbs: Size = None
+    zero: Annotated[int, Field(ge=0, le=3)] | None = None
+    shard: Size = None
     recompute: int | None = None
     sp: bool | None = None
 
@@ -52,9 +55,9 @@ class PublishedRun(BaseModel):
     model: Model
     accelerator: Accelerator
     system: System
-    num_devices: int
-    sequence: int
-    batch: int | None
+    num_devices: int = Field(ge=1, le=10**8)
+    sequence: int = Field(ge=1, le=10**9)
+    batch: Annotated[int, Field(ge=1, le=10**9)] | None
     """Sequences a step; None where the row is silent."""
     precision: Precision
     stack: Stack

@@ -6,9 +6,10 @@ from statistics import fmean, median
 from pydantic import BaseModel, ConfigDict
 
 from fucina.planning.kernel import Rates, Shape, Work
+from fucina.planning.layouts import cost_of, shape_of
 from fucina.planning.rates import Constants, calibration, fitted, rates
 from fucina.planning.runs import PublishedRun, Skipped
-from fucina.planning.search import Engine, Found, cost_of, search, shape_of, space_for
+from fucina.planning.search import Engine, Found, search, space_for
 
 BATCH_TOKENS = 4_000_000
 """Tokens of a step where a row does not say."""

@@ -7,7 +7,7 @@ Each new token reads all active weights once for the whole batch and the keys an
 from fucina.planning.ask import ServingAnswer, TrainingQuestion
 from fucina.planning.machines import carbon_g_per_kwh
 from fucina.planning.rates import Precision
-from fucina.planning.training import FitsNowhere, Task, look_up
+from fucina.planning.training import LARGEST_JOB, FitsNowhere, Task, look_up
 
 LARGEST_BATCH = 512
 
@@ -58,9 +58,15 @@ def plan_serving(question: TrainingQuestion) -> ServingAnswer:
 
 
 def _fewest(task: Task, need: float, room: float) -> int:
-    devices = 1
+    devices, most = 1, task.system.nodes * task.system.per_node or LARGEST_JOB
     while devices * room < need:
         devices *= 2
+        if devices > most:
+            raise FitsNowhere(
+                f"{task.model.name} needs {need / 2**30:,.0f} GiB for its weights and one sequence of "
+                f"{task.sequence:,} tokens; {most:,} × {task.accelerator.id} have {most * room / 2**30:,.0f}.",
+                hint="Take a shorter --sequence or --precision fp8.",
+            )
     return devices
 
 

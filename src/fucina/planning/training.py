@@ -15,12 +15,13 @@ from fucina.planning.ask import (
     TrainingQuestion,
 )
 from fucina.planning.kernel import PARTIAL, Cost, Rates, Shape, Space, Work
+from fucina.planning.layouts import Layout, cost_of, shape_of
 from fucina.planning.machines import Accelerator, System, carbon_g_per_kwh, find_accelerator, find_system
 from fucina.planning.models import Model, find_model, own_size
 from fucina.planning.rates import UNSEEN, calibration, fitted, generation, is_calibrated, rates
 from fucina.planning.reliability import Goodput, goodput
 from fucina.planning.score import quantile
-from fucina.planning.search import Engine, Found, Layout, cost_of, search, shape_of, size_of, space_for
+from fucina.planning.search import Engine, Found, search, size_of, space_for
 
 MODES = ("no", "selective", "full")
 PARTS = {
@@ -112,8 +113,15 @@ def look_up(question: TrainingQuestion, *, engine: Engine = "auto") -> Task:
             f"A step of {question.batch_tokens:,} tokens is less than one sequence of {sequence:,}.",
             hint="Give a larger --batch or a shorter --sequence.",
         )
-    usual = _usual_batch(question.recipe, model, sequence) / sequence
-    batch = question.batch_tokens // sequence if question.batch_tokens else 2 ** max(0, round(math.log2(usual)))
+    if question.batch_tokens is not None and question.batch_tokens > question.num_tokens:
+        raise BadQuestion(
+            f"A step of {question.batch_tokens:,} tokens is more than the whole run of {question.num_tokens:,}.",
+            hint="Give a smaller --batch or more --tokens.",
+        )
+    usual = min(_usual_batch(question.recipe, model, sequence), question.num_tokens) / sequence
+    batch = (
+        question.batch_tokens // sequence if question.batch_tokens else 2 ** max(0, round(math.log2(max(1.0, usual))))
+    )
     batch = max(1, batch)
     work = Work(
         sequence=float(sequence), batch=float(batch), attended=model.attended(sequence),
@@ -324,6 +332,8 @@ def _notes(task: Task, carbon: float | None) -> list[str]:
         )
     if carbon is None:
         notes.append("CO2e is unknown because the country's electricity is; give --carbon.")
+    if task.sequence > task.model.max_sequence:
+        notes.append(f"{task.model.name} is made for sequences of up to {task.model.max_sequence:,} tokens.")
     if task.model.experts:
         notes.append("Mixture-of-experts predictions are less sure than dense ones.")
     return notes
