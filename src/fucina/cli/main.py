@@ -14,7 +14,7 @@ from fucina.cli import (
     jobs_commands,
     ledger_commands,
     network_commands,
-    plan_slurm_commands,
+    plan_scenarios_commands,
     site_commands,
 )
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
@@ -35,7 +35,7 @@ app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(network_commands.app, name="network")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
-app.add_typer(plan_slurm_commands.app, name="plan")
+app.add_typer(plan_scenarios_commands.app, name="plan")
 app.command(name="advise")(advise_commands.advise)
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run or a job; `last` is your newest run.")]

@@ -24,6 +24,7 @@ from fucina.client.wire import (
 from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
 from fucina.client.wire_jobs import JobRequest
 from fucina.client.wire_network import FactEdit
+from fucina.client.wire_planning import ScenarioRequest
 from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
@@ -33,6 +34,7 @@ from fucina.hub.accounting.models import RefundProposal
 from fucina.hub.compute.models import Artifact, Job, LineRun, Project, ProjectFile
 from fucina.hub.data.actions import register_dataset_version
 from fucina.hub.people.models import Membership
+from fucina.hub.planning.actions import save_scenario
 from fucina.hub.registry.actions import register_release
 from fucina.network.catalogue import shipped_catalogue
 from fucina.network.spec import load_network
@@ -64,6 +66,7 @@ class World:
     job: str
     allocation: str
     refund: str
+    scenario: str
 
     def with_unknown(self) -> "World":
         """The same with references that nothing has."""
@@ -188,6 +191,11 @@ ROUTES: dict[str, Route] = {
     "GET /releases/{release}": Route(),
     "GET /releases/{release}/files/README.md": Route(),
     "GET /releases/{release}/archive": Route(),
+    "GET /scenarios": Route(dag=200),
+    "POST /scenarios": Route(dag=200, call=lambda world: as_json(ScenarioRequest(name="What if", result={}))),
+    "GET /scenarios/{scenario}": Route(),
+    "POST /scenarios/{scenario}/cancel": Route(ok=409),
+    "DELETE /scenarios/{scenario}": Route(ok=204),
     "POST /sites": Route(ok=403, dag=403, call=lambda world: as_json(SiteRequest(site=load_network().sites[0]))),
     "POST /sites/personal": Route(
         call=lambda world: as_json(
@@ -230,7 +238,7 @@ TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites
 SCHEMA_PATHS = {
     "kind}/{key": ("factory/it4lia",),
     "key": ("it4lia", "jupiter"),
-    "ref": ("application", "project", "run", "release", "job", "allocation", "refund"),
+    "ref": ("application", "project", "run", "release", "job", "allocation", "refund", "scenario"),
     "name": ("local",),
     "stage": ("prepare",),
     "sha256": (DOCUMENT_SHA256,),
@@ -288,6 +296,7 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
     refund = RefundProposal.objects.create(
         allocation=run.allocation, job="slurm.alpha.1.1", gpu_s=5, reason="NODE_FAIL", proposed_at=NOON
     )
+    scenario = save_scenario(request=ScenarioRequest(name="What if", result={}), by=ada, at=NOON)
     return World(
         application=application.ref,
         project=project.ref,
@@ -296,6 +305,7 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
         job=row.ref,
         allocation=run.allocation.ref,
         refund=refund.ref,
+        scenario=scenario.ref,
     )
 
 

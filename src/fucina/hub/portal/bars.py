@@ -1,4 +1,4 @@
-"""Bars of several results side by side as data for one template: a bar, its interval, a table and a text alternative."""
+"""Bars of several results side by side as data for one template: bars, intervals, a table and a text alternative."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,7 @@ class Value(NamedTuple):
     def times(self, factor: float) -> "Value":
         """The same in another unit."""
         low, high = self.low, self.high
-        return Value(
-            self.mean * factor, None if low is None else low * factor, None if high is None else high * factor
-        )
+        return Value(self.mean * factor, None if low is None else low * factor, None if high is None else high * factor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,10 +70,12 @@ def figures_of(result: Mapping[str, Any] | None) -> Figures:
     part = f"class {result['job_class']}" if isinstance(result.get("job_class"), str) else "all"
     for name in METRICS:
         value = result.get(name)
-        if isinstance(value, Mapping) and _is_number(value.get("value")):
-            found[part, name] = Value(float(value["value"]), _number(value.get("low")), _number(value.get("high")))
-        elif _is_number(value):
-            found[part, name] = Value(float(value))
+        low, high = None, None
+        if isinstance(value, Mapping):
+            low, high, value = _number(value.get("low")), _number(value.get("high")), value.get("value")
+        mean = _number(value)
+        if mean is not None:
+            found[part, name] = Value(mean, low, high)
     layout = result.get("layout")
     if isinstance(layout, Mapping) and _is_number(layout.get("mfu")):
         found[part, "mfu"] = Value(float(layout["mfu"]))
@@ -106,7 +108,7 @@ def _is_number(value: object) -> bool:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and _is_number(value) else None
 
 
 def part_name(part: str) -> str:

@@ -28,9 +28,7 @@ FILES = frozenset({ScenarioKind.CLUSTER, ScenarioKind.NETWORK})
 class ScenarioForm(PlainForm):
     """A question: what is asked, and what the kind needs."""
 
-    name = forms.CharField(
-        label=_("Name"), max_length=80, error_messages={"required": _("Give the scenario a name.")}
-    )
+    name = forms.CharField(label=_("Name"), max_length=80, error_messages={"required": _("Give the scenario a name.")})
     kind = forms.ChoiceField(label=_("What is asked"), choices=KINDS)
     job_class = forms.CharField(
         label=_("How large for this class of jobs?"),
@@ -38,9 +36,7 @@ class ScenarioForm(PlainForm):
         max_length=60,
         help_text=_("For a site: a class such as fast-lane. Left out, the site is simulated as it is."),
     )
-    p95_wait_s = forms.FloatField(
-        label=_("Wait that 95 in 100 of them may have, seconds"), required=False, min_value=0
-    )
+    p95_wait_s = forms.FloatField(label=_("Wait that 95 in 100 of them may have, seconds"), required=False, min_value=0)
     down = forms.CharField(
         label=_("Site that is lost"), required=False, max_length=60, help_text=_("For the network: such as leonardo.")
     )

@@ -31,6 +31,9 @@ from fucina.planning.simulate.state import (
     World,
 )
 
+TOO_MANY_JOBS, TOO_MANY_GPUS = 1, 2
+"""Limits that a job may wait for."""
+
 
 @kernel
 def next_close(world: World, pool: int, now: int) -> int:
@@ -76,20 +79,24 @@ def _count_held(world: World, account: int, gpus: int, num_jobs: int) -> None:
 
 
 @kernel
-def over_limit(world: World, job: int, pool: int) -> bool:
-    """Whether a job waits for a limit of its account, or of one above; it then holds nobody else up."""
+def over_limit(world: World, job: int, pool: int) -> int:
+    """Whether a job waits for a limit of its account, or of one above, and for which: 0 for none.
+
+    It then does not stop those behind it. As in Slurm's backfill, one that waits for accelerators of its account keeps
+    its reservation as long as it would not fit the machine either.
+    """
     if not world.rules.limits:
-        return False
+        return 0
     accounts = world.accounts
     held = held_gpus(world, job, pool)
     account = world.jobs.account[job]
     while account >= 0:
         if accounts.held[account] + held > accounts.max_gpus[account]:
-            return True
+            return TOO_MANY_GPUS
         if accounts.running[account] >= accounts.max_running[account]:
-            return True
+            return TOO_MANY_JOBS
         account = accounts.parent[account]
-    return False
+    return 0
 
 
 @kernel
@@ -232,7 +239,7 @@ def start_from_head(world: World, pool: int, now: int) -> None:
     job = pools.head[pool]
     while job >= 0:
         after = jobs.link[job]
-        if over_limit(world, job, pool):
+        if over_limit(world, job, pool) > 0:
             before = job
             job = after
             continue
@@ -325,7 +332,7 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
     per_node = pools.gpus_per_node[pool]
     closes_at = next_close(world, pool, now)
     head = pools.head[pool]
-    while head >= 0 and over_limit(world, head, pool):
+    while head >= 0 and over_limit(world, head, pool) > 0:
         head = jobs.link[head]
     if head < 0:
         return
@@ -342,7 +349,7 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
         if (
             jobs.gpus[job] <= pools.free_gpus[pool]
             and may_start(world, job, pool, now, closes_at)
-            and not over_limit(world, job, pool)
+            and over_limit(world, job, pool) == 0
         ):
             _, estimate = durations(world, job, pool)
             ends = job_slots(world, now + estimate)
@@ -410,14 +417,19 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
     while job >= 0 and tested < rules.max_tested:
         after = jobs.link[job]
         tested += 1
-        if over_limit(world, job, pool):
+        limited = over_limit(world, job, pool)
+        if limited == TOO_MANY_JOBS or (limited == TOO_MANY_GPUS and may_start(world, job, pool, now, closes_at)):
             before = job
             job = after
             continue
         _, estimate = durations(world, job, pool)
         length = job_slots(world, now + estimate) - base
         need = max(1, nodes_needed(jobs.gpus[job], per_node))
-        if not fits(world, pool, jobs.gpus[job]) and _may_preempt(world, job, pool, free, length, need):
+        if (
+            limited == 0
+            and not fits(world, pool, jobs.gpus[job])
+            and _may_preempt(world, job, pool, free, length, need)
+        ):
             then = _profile(world, pool, now)
             make_room(world, job, pool, now, closes_at)
             free += _profile(world, pool, now) - then
