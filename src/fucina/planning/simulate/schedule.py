@@ -9,6 +9,7 @@ import numpy as np
 
 from fucina.planning.simulate.compiled import kernel
 from fucina.planning.simulate.jobs import job_slots, place_in_heap, remove_from_heap
+from fucina.planning.simulate.limits import TOO_MANY_GPUS, TOO_MANY_JOBS, count_held, held_gpus, over_limit
 from fucina.planning.simulate.placement import count_up, fits, loose_node, node_for, nodes_needed, place, take_back
 from fucina.planning.simulate.priority import calculate, charge, in_order
 from fucina.planning.simulate.state import (
@@ -31,9 +32,6 @@ from fucina.planning.simulate.state import (
     World,
 )
 
-TOO_MANY_JOBS, TOO_MANY_GPUS = 1, 2
-"""Limits that a job may wait for."""
-
 
 @kernel
 def next_close(world: World, pool: int, now: int) -> int:
@@ -52,13 +50,6 @@ def is_firm(world: World, job: int) -> bool:
 
 
 @kernel
-def held_gpus(world: World, job: int, pool: int) -> int:
-    """Accelerators that a job keeps from others: whole nodes where it takes several."""
-    need = nodes_needed(world.jobs.gpus[job], world.pools.gpus_per_node[pool])
-    return need * world.pools.gpus_per_node[pool] if need > 0 else world.jobs.gpus[job]
-
-
-@kernel
 def durations(world: World, job: int, pool: int) -> tuple[int, int]:
     """How long a job will run there, and how long it says, s."""
     jobs, rules = world.jobs, world.rules
@@ -66,37 +57,6 @@ def durations(world: World, job: int, pool: int) -> tuple[int, int]:
     speed = world.pools.speed[pool]
     run = int(np.ceil(jobs.left[job] / speed)) + extra
     return run, max(run, int(np.ceil(jobs.estimate[job] / speed)) + extra)
-
-
-@kernel
-def _count_held(world: World, account: int, gpus: int, num_jobs: int) -> None:
-    """Count accelerators and a job for an account and all above it."""
-    accounts = world.accounts
-    while account >= 0:
-        accounts.held[account] += gpus
-        accounts.running[account] += num_jobs
-        account = accounts.parent[account]
-
-
-@kernel
-def over_limit(world: World, job: int, pool: int) -> int:
-    """Whether a job waits for a limit of its account, or of one above, and for which: 0 for none.
-
-    It then does not stop those behind it. As in Slurm's backfill, one that waits for accelerators of its account keeps
-    its reservation as long as it would not fit the machine either.
-    """
-    if not world.rules.limits:
-        return 0
-    accounts = world.accounts
-    held = held_gpus(world, job, pool)
-    account = world.jobs.account[job]
-    while account >= 0:
-        if accounts.held[account] + held > accounts.max_gpus[account]:
-            return TOO_MANY_GPUS
-        if accounts.running[account] >= accounts.max_running[account]:
-            return TOO_MANY_JOBS
-        account = accounts.parent[account]
-    return 0
 
 
 @kernel
@@ -119,7 +79,7 @@ def start(world: World, job: int, pool: int, now: int, packed: bool) -> None:
     jobs.end[job] = now + run
     place_in_heap(world, job)
     charge(world, jobs.account[job], now)
-    _count_held(world, jobs.account[job], held, 1)
+    count_held(world, jobs.account[job], held, 1)
     pools.running_gpus[pool] += held
     pools.running_gpu_end[pool] += float(held) * (now + estimate)
     pools.queued_gpu_s[pool] -= float(held) * estimate
@@ -135,7 +95,7 @@ def release(world: World, job: int, now: int) -> None:
     count_up(world, pool, now)
     take_back(world, job, is_firm(world, job))
     charge(world, jobs.account[job], now)
-    _count_held(world, jobs.account[job], -held, -1)
+    count_held(world, jobs.account[job], -held, -1)
     pools.running_gpus[pool] -= held
     pools.running_gpu_end[pool] -= float(held) * (jobs.start[job] + estimate)
     pools.dirty[pool] = True
