@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--load", type=float, default=1.2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, default=Path("/tmp"))
+    parser.add_argument("--keep", type=Path, default=Path())
     parser.add_argument("--again", action="store_true", help="Predict the kept export again, without running jobs.")
     given = parser.parse_args()
     cluster = Lab(given.lab).clusters["alpha"]

@@ -99,6 +99,8 @@ def run(cluster: Cluster, jobs: list[Planned], *, name: str, within_s: float) ->
     for user, account, limit in LIMITS:
         where = ["where", f"user={user}", f"account={account}", f"cluster={cluster.name}"]
         cluster.run_as("root", ["sacctmgr", "-i", "modify", "user", *where, "set", limit], check=True)
+    forget = ["where", "name=fucina", f"cluster={cluster.name}", "set", "RawUsage=0"]
+    cluster.run_as("root", ["sacctmgr", "-i", "modify", "account", *forget], check=True)
     began = time.time()
     clock = sched.scheduler(time.monotonic)
     origin = time.monotonic() + 1

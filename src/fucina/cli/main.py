@@ -16,7 +16,7 @@ from fucina.cli import (
     jobs_commands,
     ledger_commands,
     network_commands,
-    plan_slurm_commands,
+    plan_scenarios_commands,
     ranking_commands,
     registry_commands,
     review_commands,
@@ -45,7 +45,7 @@ app.add_typer(ranking_commands.app, name="ranking")
 app.add_typer(review_commands.app, name="review")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
-app.add_typer(plan_slurm_commands.app, name="plan")
+app.add_typer(plan_scenarios_commands.app, name="plan")
 app.command(name="advise")(advise_commands.advise)
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run or a job; `last` is your newest run.")]

@@ -66,11 +66,11 @@ def withdraw(
 ) -> None:
     """Say for ever, to everybody who verifies, that a release must not be used any more."""
     from fucina.cli.runs import connect
-    from fucina.client.wire import WithdrawRequest
+    from fucina.client.wire import ReleaseWithdrawal
     from fucina.config import load_settings
 
     with speaking(form), connect(load_settings()) as hub:
-        info = hub.withdraw(release, WithdrawRequest(reason=reason))
+        info = hub.withdraw(release, ReleaseWithdrawal(reason=reason))
         if not show(info, form):
             say(f"[green]✓[/green] {info.model} v{info.version} is withdrawn: {info.withdrawn_why}")
             say("Who verifies it with `fucina verify --log` and a log from now on is told so.")

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fucina.client.door import Door
-from fucina.client.wire import ReleaseInfo, WithdrawRequest
+from fucina.client.wire import ReleaseInfo, ReleaseWithdrawal
 from fucina.trust.transparency import InclusionProof, ReleaseLog
 
 
@@ -27,7 +27,7 @@ class ReleaseCalls(Door):
         """Download one file of a release."""
         self.fetch(f"/releases/{ref}/files/{quote(path)}", target)
 
-    def withdraw(self, ref: str, request: WithdrawRequest) -> ReleaseInfo:
+    def withdraw(self, ref: str, request: ReleaseWithdrawal) -> ReleaseInfo:
         """Say to everybody that a release must not be used any more."""
         return self.post(ReleaseInfo, f"/releases/{ref}/withdraw", request)
 

@@ -256,7 +256,7 @@ class ReleaseInfo(Answer):
     files: tuple[ReleaseFile, ...]
 
 
-class WithdrawRequest(Request):
+class ReleaseWithdrawal(Request):
     """Why a release must not be used any more."""
 
     reason: str = Field(max_length=5000)

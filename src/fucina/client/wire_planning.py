@@ -46,7 +46,8 @@ class ScenarioRequest(Request):
     trace: str = Field(default="", max_length=MAX_TRACE)
     """Recorded jobs in place of classes: SWF, an export of sacct, or usage records."""
     options: dict[str, str] = {}
-    """Options of the command by name: `class`, `p95-wait`, `down`, `days`, `route`, `model`, `tokens`, `system`, `gpus`."""
+    """Options of the command by name: `class`, `p95-wait`, `down`, `days`, `route`, `model`, `tokens`,
+    `system`, `gpus`."""
     result: dict[str, Any] | None = None
     """The answer as the command prints it with `--format json`."""
 

@@ -21,6 +21,7 @@ from fucina.client.wire import (
     OrganisationRequest,
     ProgressRequest,
     ReleaseFile,
+    ReleaseWithdrawal,
     StartedRequest,
 )
 from fucina.client.wire_access import (
@@ -44,6 +45,7 @@ from fucina.client.wire_data import (
 )
 from fucina.client.wire_jobs import JobRequest
 from fucina.client.wire_network import FactEdit
+from fucina.client.wire_planning import ScenarioRequest
 from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
@@ -54,6 +56,7 @@ from fucina.hub.compute.models import Artifact, Job, LineRun, Project, ProjectFi
 from fucina.hub.data.actions import register_dataset_version
 from fucina.hub.data.models import AccessRequest, Erasure
 from fucina.hub.people.models import Membership, Organisation
+from fucina.hub.planning.actions import save_scenario
 from fucina.hub.registry.actions import register_release
 from fucina.network.catalogue import shipped_catalogue
 from fucina.network.spec import load_network
@@ -89,6 +92,7 @@ class World:
     dataset: str
     data_request: str
     erasure: str
+    scenario: str
 
     def with_unknown(self) -> "World":
         """The same with references that nothing has."""
@@ -163,6 +167,7 @@ PLAYGROUND = write_call(shipped_modes().mode("playground", day=NOON.date()))
 ROUTES: dict[str, Route] = {
     "GET /health": Route(door="open", dag=200),
     "GET /factory-key": Route(door="open", dag=200),
+    "GET /release-log": Route(door="open", ok=503, dag=503),
     "POST /advice": Route(
         door="open", dag=200, call=lambda world: as_json(Intake(who=Who.COMPANY, country="IT", goal=Goal.LEARN))
     ),
@@ -237,6 +242,8 @@ ROUTES: dict[str, Route] = {
     "GET /releases/{release}": Route(),
     "GET /releases/{release}/files/README.md": Route(),
     "GET /releases/{release}/archive": Route(),
+    "GET /releases/{release}/proof": Route(ok=503),
+    "POST /releases/{release}/withdraw": Route(call=lambda world: as_json(ReleaseWithdrawal(reason="Too old."))),
     "GET /dcat": Route(door="open", dag=200),
     "GET /datasets": Route(dag=200),
     "POST /datasets": Route(
@@ -266,6 +273,11 @@ ROUTES: dict[str, Route] = {
     "POST /data-requests/{data_request}/take-back": Route(ok=404),
     "POST /data-requests/{data_request}/revoke": Route(ok=409),
     "GET /erasures/{erasure}": Route(),
+    "GET /scenarios": Route(dag=200),
+    "POST /scenarios": Route(dag=200, call=lambda world: as_json(ScenarioRequest(name="What if", result={}))),
+    "GET /scenarios/{scenario}": Route(),
+    "POST /scenarios/{scenario}/cancel": Route(ok=409),
+    "DELETE /scenarios/{scenario}": Route(ok=204),
     "POST /sites": Route(ok=403, dag=403, call=lambda world: as_json(SiteRequest(site=load_network().sites[0]))),
     "POST /sites/personal": Route(
         call=lambda world: as_json(
@@ -331,6 +343,7 @@ SCHEMA_PATHS = {
         "dataset",
         "data_request",
         "erasure",
+        "scenario",
     ),
     "organisation": ("Officine%20Esempio",),
     "name": ("local",),
@@ -398,6 +411,7 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
     erasure = Erasure.objects.create(
         dataset=version.dataset, kind="document", sought_sha256="0" * 64, asked_by=ada, asked_at=NOON
     )
+    scenario = save_scenario(request=ScenarioRequest(name="What if", result={}), by=ada, at=NOON)
     return World(
         application=application.ref,
         project=project.ref,
@@ -409,6 +423,7 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
         dataset=version.dataset.ref,
         data_request=request.ref,
         erasure=erasure.ref,
+        scenario=scenario.ref,
     )
 
 
@@ -510,6 +525,8 @@ def test_an_officer_sees_applications_and_nothing_of_the_project(world, as_bruno
     for route in through("person"):
         response = send(as_bruno, route, world)
         if any("{" + name + "}" in route for name in HIDDEN) or route in TAKING_A_PROJECT:
+        hidden = ("project", "run", "release", "job", "scenario")
+        if any("{" + name + "}" in route for name in hidden) or route in TAKING_A_PROJECT:
             assert (route, response.status_code) == (route, 404)
         else:
             assert response.status_code in {200, 403, 409} or route in NOT_BRUNOS

@@ -1,7 +1,7 @@
 """What-if scenarios."""
 
 from django.utils import timezone
-from ninja import Router
+from ninja import Router, Status
 
 from fucina.client.wire_planning import ScenarioDetail, ScenarioInfo, ScenarioRequest
 from fucina.hub.api.doors import PersonRequest
@@ -36,8 +36,8 @@ def cancel(request: PersonRequest, ref: str) -> ScenarioInfo:
 
 
 @router.delete("/{ref}", response={204: None})
-def drop(request: PersonRequest, ref: str) -> tuple[int, None]:
+def drop(request: PersonRequest, ref: str) -> Status:
     """Delete a scenario that is over."""
     row = read.find_scenario(ref, person=request.auth)
     actions.delete_scenario(scenario=row, by=request.auth, at=timezone.now())
-    return 204, None
+    return Status(204, None)

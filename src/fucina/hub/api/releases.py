@@ -5,7 +5,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from ninja import Router
 
-from fucina.client.wire import ReleaseInfo, WithdrawRequest
+from fucina.client.wire import ReleaseInfo, ReleaseWithdrawal
 from fucina.hub.api.archive import stream_zip
 from fucina.hub.api.doors import PersonRequest
 from fucina.hub.api.files import answer_file
@@ -42,7 +42,7 @@ def proof(request: PersonRequest, ref: str) -> InclusionProof:
 
 
 @router.post("/{ref}/withdraw", response=ReleaseInfo)
-def withdraw(request: PersonRequest, ref: str, body: WithdrawRequest) -> ReleaseInfo:
+def withdraw(request: PersonRequest, ref: str, body: ReleaseWithdrawal) -> ReleaseInfo:
     """Say to everybody that a release must not be used any more."""
     release = read.find_release_to_withdraw(ref, person=request.auth)
     withdraw_release(release=release, reason=body.reason, by=request.auth, at=timezone.now())

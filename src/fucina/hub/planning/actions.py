@@ -108,7 +108,8 @@ def _checked(request: ScenarioRequest) -> tuple[str, dict[str, str]]:
                 f"`fucina plan {request.kind}` has no option {name!r} here.",
                 hint=f"There are: {', '.join(allowed) or 'none'}.",
             )
-        if len(value) > 100 or not value.isprintable() or value.startswith("-") or "/" in value or "\\" in value:
+        is_path = request.result is None and any(mark in value for mark in "/\\")
+        if len(value) > 100 or not value.isprintable() or value.startswith("-") or is_path:
             raise BadQuestion(f"{name}: {value[:40]!r} cannot be given here.", hint="Give a plain word or number.")
     if missing := [name for name in NEEDED.get(request.kind, ()) if name not in options and request.result is None]:
         raise BadQuestion(f"`fucina plan {request.kind}` needs {', '.join(missing)}.", hint="Give these options.")

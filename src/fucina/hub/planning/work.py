@@ -67,7 +67,7 @@ def command_of(scenario: Scenario, folder: Path) -> list[str]:
     words = [sys.executable, "-m", "fucina.cli", "plan", scenario.kind, "--format", "json"]
     for name, value in scenario.options.items():
         words.append(f"--{name}={value}")
-    if scenario.question:
+    if scenario.question and scenario.kind != ScenarioKind.TRAIN:
         (folder / "question.yaml").write_text(scenario.question, encoding="utf-8")
         words.append(str(folder / "question.yaml"))
     if scenario.trace_name:
@@ -107,8 +107,8 @@ def _simulate(scenario: Scenario, folder: Path, over: threading.Event, clock: Cl
             hint="Ask for fewer days, jobs or repetitions.",
         )
         return actions.end_scenario(scenario=scenario, result=None, problem=problem, by=RULE, at=clock())
-    result, problem = answer_of(folder, process.returncode)
-    return actions.end_scenario(scenario=scenario, result=result, problem=problem, by=RULE, at=clock())
+    result, error = answer_of(folder, process.returncode)
+    return actions.end_scenario(scenario=scenario, result=result, problem=error, by=RULE, at=clock())
 
 
 def _ended(process: "subprocess.Popen[bytes]") -> bool:

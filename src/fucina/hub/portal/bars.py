@@ -1,4 +1,4 @@
-"""Bars of several results side by side as data for one template: a bar, its interval, a table and a text alternative."""
+"""Bars of several results side by side as data for one template: bars, intervals, a table and a text alternative."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from fucina.hub.portal.bars import BarChart, Value, bar_chart, words
 
@@ -14,28 +13,34 @@ Figures = dict[tuple[str, str], Value]
 """By part and name, such as `class fast-lane` and `p95_wait_s`."""
 
 METRICS: dict[str, tuple[str | Promise, float]] = {
-    "p95_wait_s": (gettext_lazy("Wait of 95 in 100 jobs, minutes"), 1 / 60),
-    "mean_wait_s": (gettext_lazy("Mean wait, minutes"), 1 / 60),
-    "median_wait_s": (gettext_lazy("Median wait, minutes"), 1 / 60),
-    "mean_bounded_slowdown": (gettext_lazy("Mean slowdown"), 1),
-    "utilisation": (gettext_lazy("Accelerators in use, %"), 100),
-    "fragmentation": (gettext_lazy("Idle on partly used nodes, %"), 100),
-    "goodput": (gettext_lazy("Useful time, %"), 100),
-    "fairness": (gettext_lazy("Fairness among accounts, %"), 100),
-    "moved_share": (gettext_lazy("Jobs sent elsewhere, %"), 100),
-    "energy_mwh": (gettext_lazy("Energy, MWh"), 1),
-    "carbon_t": (gettext_lazy("Emissions, t CO2e"), 1),
-    "jobs": (gettext_lazy("Jobs"), 1),
-    "unfinished": (gettext_lazy("Jobs not finished"), 1),
-    "stops": (gettext_lazy("Jobs stopped on the way"), 1),
-    "num_gpus": (gettext_lazy("Accelerators needed"), 1),
-    "gpu_hours": (gettext_lazy("GPU-hours"), 1),
-    "days": (gettext_lazy("Days"), 1),
-    "num_devices": (gettext_lazy("Accelerators"), 1),
-    "mfu": (gettext_lazy("Share of the peak reached, %"), 100),
-    "cost_eur": (gettext_lazy("Cost, million EUR"), 1e-6),
-    "power_mw": (gettext_lazy("Power, MW"), 1),
-    "useful_eflops": (gettext_lazy("Useful speed, EFLOP/s"), 1),
+    "p95_wait_s": (_("Wait of 95 in 100 jobs, minutes"), 1 / 60),
+    "mean_wait_s": (_("Mean wait, minutes"), 1 / 60),
+    "median_wait_s": (_("Median wait, minutes"), 1 / 60),
+    "mean_bounded_slowdown": (_("Mean slowdown"), 1),
+    "utilisation": (_("Accelerators in use, %"), 100),
+    "fragmentation": (_("Idle on partly used nodes, %"), 100),
+    "goodput": (_("Useful time, %"), 100),
+    "fairness": (_("Fairness among accounts, %"), 100),
+    "moved_share": (_("Jobs sent elsewhere, %"), 100),
+    "energy_mwh": (_("Energy, MWh"), 1),
+    "carbon_t": (_("Emissions, t CO2e"), 1),
+    "jobs": (_("Jobs"), 1),
+    "unfinished": (_("Jobs not finished"), 1),
+    "stops": (_("Jobs stopped on the way"), 1),
+    "num_gpus": (_("Accelerators needed"), 1),
+    "gpu_hours": (_("GPU-hours"), 1),
+    "days": (_("Days"), 1),
+    "num_devices": (_("Accelerators"), 1),
+    "mfu": (_("Share of the peak reached, %"), 100),
+    "cost_eur": (_("Cost, million EUR"), 1e-6),
+    "power_mw": (_("Power, MW"), 1),
+    "useful_eflops": (_("Useful speed, EFLOP/s"), 1),
+}
+EVERYTHING = _("Everything")
+KINDS: dict[str, str | Promise] = {
+    "class": _("Class %(name)s"),
+    "pool": _("Pool %(name)s"),
+    "aim": _("Aim: %(name)s"),
 }
 CHARTED = (
     "p95_wait_s", "mean_wait_s", "utilisation", "goodput", "energy_mwh", "num_gpus", "gpu_hours", "days", "cost_eur",
@@ -70,10 +75,12 @@ def figures_of(result: Mapping[str, Any] | None) -> Figures:
     part = f"class {result['job_class']}" if isinstance(result.get("job_class"), str) else "all"
     for name in METRICS:
         value = result.get(name)
-        if isinstance(value, Mapping) and _is_number(value.get("value")):
-            found[part, name] = Value(float(value["value"]), _number(value.get("low")), _number(value.get("high")))
-        elif _is_number(value):
-            found[part, name] = Value(float(value))
+        low, high = None, None
+        if isinstance(value, Mapping):
+            low, high, value = _number(value.get("low")), _number(value.get("high")), value.get("value")
+        mean = _number(value)
+        if mean is not None:
+            found[part, name] = Value(mean, low, high)
     layout = result.get("layout")
     if isinstance(layout, Mapping) and _is_number(layout.get("mfu")):
         found[part, "mfu"] = Value(float(layout["mfu"]))
@@ -106,17 +113,15 @@ def _is_number(value: object) -> bool:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and _is_number(value) else None
 
 
 def part_name(part: str) -> str:
     """A part as the reader calls it."""
     kind, _separator, name = part.partition(" ")
     if part == "all":
-        return _("Everything")
-    return {"class": _("Class %(name)s"), "pool": _("Pool %(name)s"), "aim": _("Aim: %(name)s")}.get(
-        kind, "%(name)s"
-    ) % {"name": name or part}
+        return str(EVERYTHING)
+    return str(KINDS.get(kind, "%(name)s")) % {"name": name or part}
 
 
 def charts(names: Sequence[str], results: Sequence[Figures]) -> tuple[BarChart, ...]:

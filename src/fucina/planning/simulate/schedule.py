@@ -9,6 +9,7 @@ import numpy as np
 
 from fucina.planning.simulate.compiled import kernel
 from fucina.planning.simulate.jobs import job_slots, place_in_heap, remove_from_heap
+from fucina.planning.simulate.limits import TOO_MANY_GPUS, TOO_MANY_JOBS, count_held, held_gpus, over_limit
 from fucina.planning.simulate.placement import count_up, fits, loose_node, node_for, nodes_needed, place, take_back
 from fucina.planning.simulate.priority import calculate, charge, in_order
 from fucina.planning.simulate.state import (
@@ -49,13 +50,6 @@ def is_firm(world: World, job: int) -> bool:
 
 
 @kernel
-def held_gpus(world: World, job: int, pool: int) -> int:
-    """Accelerators that a job keeps from others: whole nodes where it takes several."""
-    need = nodes_needed(world.jobs.gpus[job], world.pools.gpus_per_node[pool])
-    return need * world.pools.gpus_per_node[pool] if need > 0 else world.jobs.gpus[job]
-
-
-@kernel
 def durations(world: World, job: int, pool: int) -> tuple[int, int]:
     """How long a job will run there, and how long it says, s."""
     jobs, rules = world.jobs, world.rules
@@ -63,33 +57,6 @@ def durations(world: World, job: int, pool: int) -> tuple[int, int]:
     speed = world.pools.speed[pool]
     run = int(np.ceil(jobs.left[job] / speed)) + extra
     return run, max(run, int(np.ceil(jobs.estimate[job] / speed)) + extra)
-
-
-@kernel
-def _count_held(world: World, account: int, gpus: int, num_jobs: int) -> None:
-    """Count accelerators and a job for an account and all above it."""
-    accounts = world.accounts
-    while account >= 0:
-        accounts.held[account] += gpus
-        accounts.running[account] += num_jobs
-        account = accounts.parent[account]
-
-
-@kernel
-def over_limit(world: World, job: int, pool: int) -> bool:
-    """Whether a job waits for a limit of its account, or of one above; it then holds nobody else up."""
-    if not world.rules.limits:
-        return False
-    accounts = world.accounts
-    held = held_gpus(world, job, pool)
-    account = world.jobs.account[job]
-    while account >= 0:
-        if accounts.held[account] + held > accounts.max_gpus[account]:
-            return True
-        if accounts.running[account] >= accounts.max_running[account]:
-            return True
-        account = accounts.parent[account]
-    return False
 
 
 @kernel
@@ -112,7 +79,7 @@ def start(world: World, job: int, pool: int, now: int, packed: bool) -> None:
     jobs.end[job] = now + run
     place_in_heap(world, job)
     charge(world, jobs.account[job], now)
-    _count_held(world, jobs.account[job], held, 1)
+    count_held(world, jobs.account[job], held, 1)
     pools.running_gpus[pool] += held
     pools.running_gpu_end[pool] += float(held) * (now + estimate)
     pools.queued_gpu_s[pool] -= float(held) * estimate
@@ -128,7 +95,7 @@ def release(world: World, job: int, now: int) -> None:
     count_up(world, pool, now)
     take_back(world, job, is_firm(world, job))
     charge(world, jobs.account[job], now)
-    _count_held(world, jobs.account[job], -held, -1)
+    count_held(world, jobs.account[job], -held, -1)
     pools.running_gpus[pool] -= held
     pools.running_gpu_end[pool] -= float(held) * (jobs.start[job] + estimate)
     pools.dirty[pool] = True
@@ -232,7 +199,7 @@ def start_from_head(world: World, pool: int, now: int) -> None:
     job = pools.head[pool]
     while job >= 0:
         after = jobs.link[job]
-        if over_limit(world, job, pool):
+        if over_limit(world, job, pool) > 0:
             before = job
             job = after
             continue
@@ -325,7 +292,7 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
     per_node = pools.gpus_per_node[pool]
     closes_at = next_close(world, pool, now)
     head = pools.head[pool]
-    while head >= 0 and over_limit(world, head, pool):
+    while head >= 0 and over_limit(world, head, pool) > 0:
         head = jobs.link[head]
     if head < 0:
         return
@@ -342,7 +309,7 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
         if (
             jobs.gpus[job] <= pools.free_gpus[pool]
             and may_start(world, job, pool, now, closes_at)
-            and not over_limit(world, job, pool)
+            and over_limit(world, job, pool) == 0
         ):
             _, estimate = durations(world, job, pool)
             ends = job_slots(world, now + estimate)
@@ -410,14 +377,19 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
     while job >= 0 and tested < rules.max_tested:
         after = jobs.link[job]
         tested += 1
-        if over_limit(world, job, pool):
+        limited = over_limit(world, job, pool)
+        if limited == TOO_MANY_JOBS or (limited == TOO_MANY_GPUS and may_start(world, job, pool, now, closes_at)):
             before = job
             job = after
             continue
         _, estimate = durations(world, job, pool)
         length = job_slots(world, now + estimate) - base
         need = max(1, nodes_needed(jobs.gpus[job], per_node))
-        if not fits(world, pool, jobs.gpus[job]) and _may_preempt(world, job, pool, free, length, need):
+        if (
+            limited == 0
+            and not fits(world, pool, jobs.gpus[job])
+            and _may_preempt(world, job, pool, free, length, need)
+        ):
             then = _profile(world, pool, now)
             make_room(world, job, pool, now, closes_at)
             free += _profile(world, pool, now) - then

@@ -51,6 +51,7 @@ class ScenarioPage:
 
     scenario: ScenarioDetail
     is_live: bool
+    command: str
     names: tuple[str, ...]
     charts: tuple[BarChart, ...]
     rows: tuple[FigureRow, ...]
@@ -106,10 +107,15 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
     """One scenario."""
     row = find_scenario(ref, person=request.user)
     names, found = (row.name,), (figures_of(row.result),)
+    options = "".join(f" --{name} {value}" for name, value in row.options.items())
     context = ScenarioPage(
-        scenario=scenario_detail(row), is_live=not row.is_over, names=names, charts=charts(names, found),
+        scenario=scenario_detail(row),
+        is_live=not row.is_over,
+        command=f"fucina plan {row.kind}{options}",
+        names=names,
+        charts=charts(names, found),
         rows=rows(found),
-    )  # fmt: skip
+    )
     return page(request, "portal/scenario.html", context, place="scenarios")
 
 
