@@ -29,14 +29,14 @@ def prepare(
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    from fucina.cli.data_progress import BarProgress, choose_executor
+    from fucina.cli.data_progress import BarProgress, choose_executor, fetch_list
     from fucina.cli.output import err
     from fucina.data.inspect import funnel
     from fucina.data.pipeline import prepare as run
     from fucina.data.recipe_file import load_recipe
 
     with speaking(form):
-        recipe = load_recipe(recipe_file)
+        recipe = load_recipe(recipe_file, fetch=fetch_list)
         target = folder or recipe_file.with_suffix(".prepared")
         scratch = target / ".scratch"
         scratch.mkdir(parents=True, exist_ok=True)
