@@ -32,14 +32,14 @@ def prepare(
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    from fucina.cli.data_progress import BarProgress, choose_executor
+    from fucina.cli.data_progress import BarProgress, choose_executor, fetch_list
     from fucina.cli.output import err
     from fucina.data.inspect import funnel
     from fucina.data.pipeline import prepare as run
     from fucina.data.recipe_file import load_recipe
 
     with speaking(form):
-        recipe = load_recipe(recipe_file)
+        recipe = load_recipe(recipe_file, fetch=fetch_list)
         target = folder or recipe_file.with_suffix(".prepared")
         scratch = target / ".scratch"
         scratch.mkdir(parents=True, exist_ok=True)
@@ -153,6 +153,30 @@ def _print_diff(before: Path, after: Path, form: Format) -> None:
     for word, names in (("New", found.sources_added), ("Gone", found.sources_removed)):
         if names:
             say(f"{word} sources: {', '.join(names)}.")
+
+
+@app.command()
+def datasheet(
+    folder: FolderArgument,
+    before: Annotated[Path | None, typer.Option(help="An earlier version's folder, to tell the drift from it.")] = None,
+    target: Annotated[Path | None, typer.Option("--out", help="Where to; the folder itself when left out.")] = None,
+    form: FormatOption = Format.TEXT,
+) -> None:
+    """Write the datasheet, as JSON and as one page with charts."""
+    from fucina.data.datasheet import make_datasheet
+    from fucina.data.datasheet_page import page
+
+    with speaking(form):
+        found = make_datasheet(folder, before=before)
+        place = target or folder
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "datasheet.json").write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (place / "datasheet.html").write_text(page(found, title=folder.resolve().name), encoding="utf-8")
+        if not show(found, form):
+            say(f"Wrote {place / 'datasheet.json'} and {place / 'datasheet.html'}.")
+            if found.comparison:
+                rows = [(d.name, f"{d.distance:.1%}", d.most) for d in found.comparison.drifts]
+                table("", ("property", "documents that moved", "most"), rows, right=(1,))
 
 
 def _print_funnel(folder: Path) -> None:

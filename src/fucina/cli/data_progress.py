@@ -15,6 +15,7 @@ from fucina.errors import BadInput
 if TYPE_CHECKING:
     from fucina.data.executors import Executor
     from fucina.data.recipe import PrepareRecipe
+    from fucina.data.recipe_file import Storage
 
 SCRATCH = ".scratch"
 _RECIPE = "recipe.json"
@@ -67,6 +68,24 @@ def choose_executor(recipe: "PrepareRecipe", target: Path, *, threads: int, ray:
     (scratch / _RECIPE).write_text(recipe.model_dump_json(), encoding="utf-8")
     command = [sys.executable, "-m", "fucina.cli", "data", "work", "--out", str(target.resolve())]
     return SlurmExecutor(command, num_tasks=slurm, folder=scratch)
+
+
+def fetch_list(addresses: Path, folder: Path, storage: "Storage") -> dict[str, str]:
+    """What `prepare` does with a list of addresses: fetch what is not there yet, and say what was refused."""
+    from fucina.cli.output import err
+    from fucina.data.fetch import Limits, fetch_all, fetched_files, read_list
+    from fucina.data.storage import open_s3
+
+    summary = fetch_all(
+        read_list(addresses),
+        folder=folder,
+        limits=Limits(),
+        s3=lambda: open_s3(endpoint=storage.endpoint, region=storage.region, anonymous=storage.anonymous),
+        report=lambda _fetched: None,
+    )
+    refused = ", ".join(f"{reason} {count}" for reason, count in summary.refused.items())
+    err.print(f"{addresses.name}: {summary.kept} files fetched; refused: {refused or 'none'}.", markup=False)
+    return fetched_files(folder)
 
 
 def do_share(target: Path, *, step: str, share: int, num_shares: int) -> None:

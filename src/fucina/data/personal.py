@@ -55,8 +55,14 @@ _IP_BEFORE = re.compile(
 _SECTION_OCTET = 40
 """Four numbers below this look like the number of a section, unless the text speaks of addresses."""
 
-_PHONE_NOUN = "tel tlf tf fax cell cel mob ph gsm whatsapp telegram sms recapito centralino bel"
-_PHONE_STEM = "telef telèf teléf téléph telephon phon handy mobil móvil telem puhelin cellular portable"
+_PHONE_NOUN = (
+    "tel tél tlf tf tfn tfno tlm fax cell cel mob kom ph puh gsm tālr τηλ κιν тел моб whatsapp telegram sms recapito "
+    "centralino bel"
+)
+_PHONE_STEM = (
+    "telef telèf teléf téléph telephon phon handy mobil móvil telem puhelin cellular portable tālrun "
+    "τηλέφων τηλεφων κινητ телефон мобил"
+)
 _PHONE_VERB = (
     "chiam contatt call appel rufen ruft anruf llam ligar ligue zadzwo dzwoni suna volejte zavolejte pokli hívj contact"
 )

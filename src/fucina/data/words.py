@@ -216,23 +216,15 @@ def _walk_lines(data, begin, end, flags, ascii_folds, lines, row):  # type: igno
     position, num_characters, num_marks, num_lines = begin, -1, 0, 0
     token_open = token_letter = blank = closed = bullet = cut_off = False
     kind = dots = length = solid_length = 0
-    letters = np.uint8(0)
     # The line without blanks at its ends.
     first = solid = begin
     while position <= end:
-        byte = data[position] if position < end else np.uint8(10)
-        if ascii_folds[byte] != 32:
-            run = position
-            while ascii_folds[byte] != 32:
-                letters |= byte
-                position += 1
-                byte = data[position] if position < end else np.uint8(10)
-            if solid_length == 0:
-                first = run
-            solid = position
-            run = position - run
+        solid_end, letters = _word_end(data, position, end, ascii_folds)
+        if solid_end > position:
+            first = position if solid_length == 0 else first
+            run = solid_end - position
+            solid = position = solid_end
             token_letter = bool(token_letter or letters >= 64)
-            letters = np.uint8(0)
             num_characters += run
             row[TOKEN_CHARACTERS] += run
             length += run
@@ -261,8 +253,7 @@ def _walk_lines(data, begin, end, flags, ascii_folds, lines, row):  # type: igno
         token_open = True
         token_letter = bool(token_letter or flag & LETTER != 0)
         row[TOKEN_CHARACTERS] += 1
-        if solid_length == 0:
-            first = position - size
+        first = position - size if solid_length == 0 else first
         solid = position
         length += 1
         solid_length = length
@@ -278,6 +269,16 @@ def _walk_lines(data, begin, end, flags, ascii_folds, lines, row):  # type: igno
         blank = False
     row[CHARACTERS], row[SYMBOLS] = num_characters, num_marks
     return lines
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _word_end(data, position, end, ascii_folds):  # type: ignore[no-untyped-def]
+    """Where letters and digits of ASCII end, and their bits together."""
+    letters = np.uint8(0)
+    while position < end and ascii_folds[data[position]] != 32:
+        letters |= data[position]
+        position += 1
+    return position, letters
 
 
 @njit(cache=True, nogil=True)
