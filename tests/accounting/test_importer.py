@@ -171,8 +171,8 @@ def test_a_task_whose_beginning_slurmdbd_has_not_heard_of_is_not_taken_for_its_a
 def test_a_row_that_never_becomes_whole_is_told_in_the_end(start, db, books):
     db.rows = [Row(job_id=12, submit=T0, start=T0 + 1, end=T0 + 11, partition="", tres="", comment="fucina:k")]
     one = start(queue=lambda job_ids: ())
-    assert step(one, db, T0 + 11 + importer.SETTLE_S - 1).num_waiting == 1
-    step(one, db, T0 + 11 + importer.SETTLE_S)
+    assert step(one, db, T0 + 11 + importer.HALF_TOLD_S - 1).num_waiting == 1
+    step(one, db, T0 + 11 + importer.HALF_TOLD_S)
     assert {key: record.gpu_s for key, record in books.records.items()} == {"k": 0}
 
 

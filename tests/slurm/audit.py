@@ -15,7 +15,8 @@ from lab import Cluster
 
 FINAL = frozenset({"succeeded", "failed", "timed_out", "cancelled"})
 PREFIX = "fucina:"
-SLURM_STATES = {3: "succeeded", 4: "cancelled", 5: "failed", 6: "timed_out"}
+AGAIN = "requeued"
+SLURM_STATES = {3: "succeeded", 4: "cancelled", 5: "failed", 6: "timed_out", 1024: AGAIN}
 """Numbers in slurmdbd's `state`; every other end is a failure."""
 GPU = "1001"
 """Number of `gres/gpu` in `tres_alloc`: the first TRES that is not built in."""
@@ -169,6 +170,14 @@ def _job_of(row: SlurmRow) -> tuple[int, str]:
     return row.job_id, row.key
 
 
+def _by_job(rows: Sequence[SlurmRow]) -> dict[tuple[int, str], list[SlurmRow]]:
+    """Runs of each job in their order; one that was put back into the queue last has not ended."""
+    jobs: dict[tuple[int, str], list[SlurmRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (int(row.name.rpartition(".")[2]), row.begun)):
+        jobs[_job_of(row)].append(row)
+    return jobs
+
+
 def _jobs(hub: HubTables, audit: Audit, site: str, rows: Sequence[SlurmRow]) -> None:
     """Every job of the hub has ended, is in Slurm once (its tasks once each), and ended in the same state."""
     by_key: dict[str, list[SlurmRow]] = defaultdict(list)
@@ -191,8 +200,9 @@ def _jobs(hub: HubTables, audit: Audit, site: str, rows: Sequence[SlurmRow]) -> 
         if not mine:
             audit.expect(state == "cancelled", f"{site}: {key} is {state}; Slurm has no job of that key")
         elif not array:
-            ids = {row.job_id for row in mine}
-            audit.expect(len(ids) == 1, f"{site}: {key}: it is in Slurm {len(ids)} times: {sorted(ids)}")
+            ended = {job_id for (job_id, _), runs in _by_job(mine).items() if runs[-1].state != AGAIN}
+            audit.expect(len(ended) <= 1, f"{site}: {key}: it ended in Slurm {len(ended)} times: {sorted(ended)}")
+            audit.counts[f"{site}: jobs lost in the queue after a requeue"] += len(_by_job(mine)) - len(ended)
             last = max(mine, key=lambda row: (int(row.name.rpartition(".")[2]), row.begun))
             if state in FINAL and last.state != state and last.ended > _epoch(closed_at) + 1:
                 # A controller that was killed before it saved this end lets the job go on and ends it once more;
@@ -202,7 +212,7 @@ def _jobs(hub: HubTables, audit: Audit, site: str, rows: Sequence[SlurmRow]) -> 
                 fault = f"it is {state} in Fucina and {last.state} in Slurm"
                 audit.expect(last.state == state, f"{site}: {key}: {fault}")
         else:
-            tasks = Counter(row.task for row in {_job_of(row): row for row in mine}.values())
+            tasks = Counter(runs[-1].task for runs in _by_job(mine).values() if runs[-1].state != AGAIN)
             twice = {task: num for task, num in tasks.items() if num > 1 and task != NO_TASK}
             audit.expect(not twice, f"{site}: tasks of {key} are in Slurm more than once: {twice}")
             audit.counts[f"{site}: tasks of arrays"] += len(tasks)

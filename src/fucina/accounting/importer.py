@@ -35,6 +35,8 @@ GLANCE_S = 3 * 3600
 controller has lost is closed as of its beginning."""
 SETTLE_S = 600
 """After a failure that Slurm may mend by itself, a job without a new run is over only after so long."""
+HALF_TOLD_S = 300
+"""How long a run's whole row is waited for: a killed controller never tells of some beginnings."""
 SETTLE_BY_QUEUE_S = 60
 """The same where the queue can be asked whether it still has the job."""
 KEEP_S = 120 * 86_400
@@ -233,7 +235,7 @@ class Importer:
         if end is None:
             return False
         settle_s = SETTLE_BY_QUEUE_S if self._queue else SETTLE_S
-        return (may_go_on(job) and end > before - settle_s) or (is_half_told(job) and end > before - SETTLE_S)
+        return (may_go_on(job) and end > before - settle_s) or (is_half_told(job) and end > before - HALF_TOLD_S)
 
     def _confirm_ends(self, jobs: dict[JobId, list[list[Run]]], now: datetime, done: Imported) -> set[JobId]:
         """Ask Slurm about jobs that it may have started again; returns those that are not over."""

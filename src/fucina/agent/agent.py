@@ -57,6 +57,14 @@ class PartitionWatcher(Protocol):
         """Every partition of the site, now."""
 
 
+@runtime_checkable
+class CancelKeeper(Protocol):
+    """An executor whose scheduler may forget that a job was cancelled."""
+
+    def end_again(self) -> int:
+        """End what was cancelled and runs all the same; how many. Raises Unavailable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """Something besides jobs that an agent does every so often; trouble with it is logged and stops nothing else."""

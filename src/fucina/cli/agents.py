@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 from fucina.agent.accounts import Accounts
-from fucina.agent.agent import Agent, Errand
+from fucina.agent.agent import Agent, CancelKeeper, Errand
 from fucina.agent.door import AgentDoor
 from fucina.agent.pace import pace_of
 from fucina.agent.usage import UsageErrand
@@ -177,6 +177,8 @@ def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = Fa
                 errands.append(Errand(name="accounts", every_s=pace.accounts_s, run=accounts.run))
             usage = UsageErrand(site=site, slurm=site.slurm, root=root, door=door, personal=personal)
             errands.append(usage.errand(every_s=pace.usage_s))
+            if isinstance(executor, CancelKeeper):
+                errands.append(Errand(name="cancelled jobs", every_s=pace.cancelled_s, run=executor.end_again))
         agent = Agent(
             door=door,
             executor=executor,

@@ -103,3 +103,27 @@ def test_of_an_array_that_slurm_half_forgot_only_the_rest_is_submitted_again(ben
     tasks = cluster.run_as("root", ["squeue", "-hr", "-t", "all", "-u", "alice", "-o", "%F %K %k"], check=True).stdout
     assert sorted(row.split()[1] for row in tasks.splitlines() if row.endswith(f"fucina:{spec.key}")) == ["2", "3"]
     assert (bench.folder / "tasks").read_text().split().count("0") == 1
+
+
+def test_a_cancelled_job_that_a_restarted_controller_runs_again_is_ended(bench, cluster):
+    """The controller saved the job before it was cancelled, and was killed before it saved that."""
+    spec = bench.run("sleep", "1000", walltime_s=1200)
+    bench.running()
+    saved(cluster)
+    files = [cluster.places.state / name for name in ("job_state", "job_state.old")]
+    before = [file.read_bytes() for file in files]
+    assert bench.executor.end_again() == 0
+    bench.executor.cancel(spec.key)
+    assert bench.final().state is JobState.CANCELLED
+    cluster.kill("slurmctld")
+    for file, content in zip(files, before, strict=True):
+        file.write_bytes(content)
+    cluster.start("slurmctld")
+    cluster.wait_ready()
+    states = ["squeue", "-h", "-u", "alice", "-t", "PD,R,CG", "-o", "%T %k"]
+    mine = f"fucina:{spec.key}"
+    wait_until("job again", lambda: mine in cluster.run_as("root", states).stdout, within_s=60)
+    assert bench.executor.end_again() == 1
+    wait_until("end of the job", lambda: mine not in cluster.run_as("root", states).stdout, within_s=60)
+    assert bench.executor.end_again() == 0
+    assert bench.final().state is JobState.CANCELLED

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fucina.compute.slurm.executor import SKEW_S, _is_of
+from fucina.compute.slurm.identity import SKEW_S, is_of
 from fucina.compute.slurm.intents import Intent, Intents
 from fucina.compute.slurm.reports import ended_report, left_over, live_report, num_tasks
 from fucina.compute.slurm.sacct import AccountingRow
@@ -152,13 +152,13 @@ def intent(tmp_path: Path, **changes: object) -> Intent:
 
 def test_rows_of_another_job_with_our_id_are_not_ours(tmp_path):
     ours = intent(tmp_path, submit_at=NOW)
-    assert _is_of(ran("COMPLETED", 0, 1, comment="fucina:k"), ours)
-    assert _is_of(ran("COMPLETED", 0, 1, comment="fucina:k", submit_at=NOW + 500), ours)
-    assert _is_of(ran("COMPLETED", 0, 1), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, comment="fucina:other"), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW + 500), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400, step="batch"), ours)
+    assert is_of(ran("COMPLETED", 0, 1, comment="fucina:k"), ours)
+    assert is_of(ran("COMPLETED", 0, 1, comment="fucina:k", submit_at=NOW + 500), ours)
+    assert is_of(ran("COMPLETED", 0, 1), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, comment="fucina:other"), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW + 500), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400, step="batch"), ours)
 
 
 def test_a_lost_array_keeps_the_names_under_which_tasks_have_ended(tmp_path):
@@ -168,11 +168,11 @@ def test_a_lost_array_keeps_the_names_under_which_tasks_have_ended(tmp_path):
     intents.begin_again(intents.get("k"), at=NOW + 300)
     doubtful = intents.get("k")
     assert (doubtful.job_id, doubtful.names) == (None, ((7, NOW),))
-    assert _is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW), doubtful)
+    assert is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW), doubtful)
     intents.mark_submitted("k", job_id=9, submit_at=NOW + 301)
     again = intents.get("k")
     assert again.names == ((7, NOW), (9, NOW + 301))
-    assert not _is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW + 301), again)
+    assert not is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW + 301), again)
     intents.begin_again(again, at=NOW + 600)
     intents.take_back(again)
     assert intents.get("k") == again
@@ -193,5 +193,5 @@ def test_a_journal_of_an_older_agent_is_read(tmp_path):
 
 def test_before_its_submit_time_is_known_clocks_may_differ_a_little(tmp_path):
     ours = intent(tmp_path)
-    assert _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 5), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - SKEW_S - 1), ours)
+    assert is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 5), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW - SKEW_S - 1), ours)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from fucina.compute.executor import JobConflict, NoSuchJob
 from fucina.compute.slurm.controller import Controller
-from fucina.compute.slurm.intents import Earlier, Intent, Intents
+from fucina.compute.slurm.identity import SKEW_S, is_of, was_lost
+from fucina.compute.slurm.intents import Intent, Intents
 from fucina.compute.slurm.logs import LogReader
 from fucina.compute.slurm.placing import partition_for, place
 from fucina.compute.slurm.refusals import SlurmFailed
@@ -33,11 +34,11 @@ ACCOUNTING_WAIT_S = 60.0
 """How long an ended job waits for its accounting before it is reported without."""
 CLEAN_UP_S = 8.0
 """From a job's return into the queue until it may start again."""
-SKEW_S = 600
-"""Clocks of hub, agent and Slurm may differ by so much."""
 LOST_S = 180.0
 """How long a job must be unknown to a Slurm that answers before it is submitted again. Longer than a credential lives:
 nodes refuse for that time a new job with the id of one that they had to end."""
+CANCELLED_S = 2 * 86400
+"""How long a cancelled job is looked for in the queue."""
 _MISSING = "Neither Slurm's queue nor its accounting knows how this job is."
 SEARCH_S = 30 * 86400
 """How far back a new journal looks for jobs of an old one."""
@@ -154,6 +155,18 @@ class SlurmExecutor:
         # Slurm may have given the id to another job since.
         self._end([row for row in rows if key_of(row.comment) == key], intent)
 
+    def end_again(self) -> int:
+        """End jobs that were cancelled and run all the same, since a killed controller has forgotten it; how many."""
+        cancelled = {intent.key: intent for intent in self._intents.cancelled(since=self._now() - CANCELLED_S)}
+        if not cancelled:
+            return 0
+        queue = self.controller.queue(self._query_users({intent.spec.user for intent in cancelled.values()}))
+        live = [row for row in queue.rows if key_of(row.comment) in cancelled and live_report("", [row], now=0.0)]
+        for job_id, key in sorted({(row.base_id, key_of(row.comment)) for row in live}):
+            logger.warning("job %s was cancelled and Slurm has it again (%d); it is ended", key, job_id)
+            self.controller.cancel(job_id, user=cancelled[key].spec.user)
+        return len(live)
+
     def suspend(self) -> None:
         """Nothing: Slurm's jobs do not need the agent."""
 
@@ -248,11 +261,11 @@ class SlurmExecutor:
 
     def _turns_up(self, intent: Intent) -> bool:
         """Whether queue or accounting has a submission with this job's key that is not one of those lost before."""
-        rows: list[QueueRow | AccountingRow] = [row for row in self._find(intent) if not _was_lost(row, intent)]
+        rows: list[QueueRow | AccountingRow] = [row for row in self._find(intent) if not was_lost(row, intent)]
         if not rows:
             since = int(intent.intended_at) - SKEW_S
             users = self._query_users({intent.spec.user})
-            found = [r for r in self.controller.accounting_since(since, users=users).rows if not _was_lost(r, intent)]
+            found = [r for r in self.controller.accounting_since(since, users=users).rows if not was_lost(r, intent)]
             rows = [row for row in found if key_of(row.comment) == intent.key]
         if not rows:
             return False
@@ -334,7 +347,7 @@ class SlurmExecutor:
             if intent.job_id is None and self._turns_up(intent):
                 return
             rows = self.controller.accounting([name.job_id for name in intent.names]).rows
-            options, script = self._asked(left_over(intent.spec, [row for row in rows if _is_of(row, intent)]))
+            options, script = self._asked(left_over(intent.spec, [row for row in rows if is_of(row, intent)]))
         except FactoryError as error:
             logger.error("job %s cannot be submitted again yet: %s", intent.key, error.message)
             return
@@ -418,7 +431,7 @@ class SlurmExecutor:
             names = {name.job_id for name in intent.names}
             # Of an array, tasks may have ended before the rest was lost.
             told_by = names if intent.spec.array else {intent.job_id or 0}
-            mine = [row for job_id in sorted(told_by) for row in rows.get(job_id, ()) if _is_of(row, intent)]
+            mine = [row for job_id in sorted(told_by) for row in rows.get(job_id, ()) if is_of(row, intent)]
             alone = not absence_proves and not queue
             missing = absence_proves and not queue and bool(names) and names <= asked
             report = self._last_word(intent, queue, mine, alone=alone, trouble=_MISSING if missing else trouble)
@@ -457,11 +470,6 @@ def _note(intent: Intent, rows: Sequence[QueueRow]) -> Intent:
     return intent.found(job_id=intent.job_id or row.base_id, submit_at=row.submit_at)
 
 
-def _was_lost(row: QueueRow | AccountingRow, intent: Intent) -> bool:
-    """Whether the row is of a submission that Slurm has lost before."""
-    return any(row.base_id == name.job_id and name.submit_at in (None, row.submit_at) for name in intent.earlier)
-
-
 def _check_same(known: JobSpec, spec: JobSpec) -> None:
     """Raises JobConflict when one key means two jobs; environment and finished dependencies may differ."""
     blank: dict[str, object] = {"environment": {}, "depends_on": ()}
@@ -471,19 +479,3 @@ def _check_same(known: JobSpec, spec: JobSpec) -> None:
 
 def _unknown(key: str) -> JobReport:
     return JobReport(key=key, state=JobState.UNKNOWN, reason="the executor does not know this job")
-
-
-def _is_of(row: AccountingRow, intent: Intent) -> bool:
-    """Whether a row is of this job, and not of one that was given its id before or after a reset.
-
-    Accounting learns the comment when a job ends, and at some sites never.
-    """
-    if not row.step and row.comment:
-        return key_of(row.comment) == intent.key
-    return any(_has_name(row, name, intent) for name in intent.names if name.job_id == row.base_id)
-
-
-def _has_name(row: AccountingRow, name: Earlier, intent: Intent) -> bool:
-    if name.submit_at is None or row.submit_at is None:
-        return (row.submit_at or intent.intended_at) >= intent.intended_at - SKEW_S
-    return row.submit_at >= name.submit_at - 1 if row.step else row.submit_at == name.submit_at

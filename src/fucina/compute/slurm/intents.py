@@ -120,6 +120,14 @@ class Intents:
         """Keys of jobs without a last word."""
         return [row[0] for row in self._db.execute("SELECT key FROM job WHERE report IS NULL ORDER BY intended_at")]
 
+    def cancelled(self, *, since: float) -> list[Intent]:
+        """Jobs submitted since then that were to end and have had their last word."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM job WHERE cancel_wanted AND report IS NOT NULL AND intended_at >= ?",  # noqa: S608 - names
+            (since,),
+        )
+        return [_intent(row) for row in rows]
+
     def write_down(self, spec: JobSpec, *, log: str, at: float) -> None:
         """The intent to submit, before anything is done about it."""
         self._db.execute(
