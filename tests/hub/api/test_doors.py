@@ -25,12 +25,16 @@ from fucina.client.wire import (
     StartedRequest,
 )
 from fucina.client.wire_access import (
+    ChangeDecision,
+    ChangeRequest,
+    ClawBackRequest,
     DraftSave,
     DraftStart,
     InvitationAnswer,
     InvitationRequest,
     ModesText,
     MoveRequest,
+    ReportRequest,
 )
 from fucina.client.wire_accounting import AccountRequest, RefundDecision, RefundRequest, UsageRequest
 from fucina.client.wire_data import (
@@ -93,6 +97,7 @@ class World:
     data_request: str
     erasure: str
     scenario: str
+    change: str = "chg-000000000000"
 
     def with_unknown(self) -> "World":
         """The same with references that nothing has."""
@@ -176,6 +181,21 @@ ROUTES: dict[str, Route] = {
     "POST /organisations": Route(dag=200, call=lambda world: as_json(OrganisationRequest(name="Nuova Officina"))),
     "POST /drafts": Route(
         call=lambda world: as_json(DraftStart(organisation="Officine Esempio", access_mode="fast-lane"))
+    ),
+    "GET /applications/{application}/grant": Route(),
+    "POST /applications/{application}/acceptance": Route(),
+    "POST /applications/{application}/changes": Route(
+        ok=422, call=lambda world: as_json(ChangeRequest(kind="extension", reason="Late data."))
+    ),
+    "GET /changes": Route(dag=200),
+    "POST /changes/{change}/decision": Route(
+        ok=404, call=lambda world: as_json(ChangeDecision(agreed=True, answer="As agreed."))
+    ),
+    "POST /applications/{application}/claw-back": Route(
+        ok=403, call=lambda world: as_json(ClawBackRequest(gpu_hours=1, reason="Not used."))
+    ),
+    "POST /applications/{application}/report": Route(
+        ok=422, call=lambda world: as_json(ReportRequest(results="Done."))
     ),
     "GET /applications/{application}/detail": Route(),
     "GET /applications/{application}/letter.pdf": Route(),
@@ -315,13 +335,15 @@ ROUTES: dict[str, Route] = {
 """Every route; a path names what it is about by `{application}`, `{project}` and so on."""
 
 NOT_BRUNOS = {
+    "POST /applications/{application}/claw-back",
+    "POST /changes/{change}/decision",
     "POST /applications/{application}/invitation",
     "GET /applications/{application}/attachments/plan.pdf",
     "DELETE /applications/{application}/attachments/plan.pdf",
 }
 """Routes about what is not there, whoever asks."""
 
-HIDDEN = ("project", "run", "release", "job", "dataset", "data_request", "erasure")
+HIDDEN = ("project", "run", "release", "job", "dataset", "data_request", "erasure", "scenario")
 """What an officer does not see."""
 
 TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites/personal"}
@@ -344,6 +366,7 @@ SCHEMA_PATHS = {
         "data_request",
         "erasure",
         "scenario",
+        "change",
     ),
     "organisation": ("Officine%20Esempio",),
     "name": ("local",),
@@ -525,12 +548,10 @@ def test_an_officer_sees_applications_and_nothing_of_the_project(world, as_bruno
     for route in through("person"):
         response = send(as_bruno, route, world)
         if any("{" + name + "}" in route for name in HIDDEN) or route in TAKING_A_PROJECT:
-        hidden = ("project", "run", "release", "job", "scenario")
-        if any("{" + name + "}" in route for name in hidden) or route in TAKING_A_PROJECT:
             assert (route, response.status_code) == (route, 404)
         else:
             assert response.status_code in {200, 403, 409} or route in NOT_BRUNOS
-            assert world.project not in response.content.decode()
+            assert world.project not in response.content.decode(errors="replace")
 
 
 @pytest.mark.parametrize("route", through("agent"))

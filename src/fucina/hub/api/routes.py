@@ -10,6 +10,7 @@ from fucina.hub.api import (
     advice,
     agent,
     audit,
+    awards,
     data,
     dcat,
     drafts,
@@ -37,6 +38,7 @@ api.add_router("/access-modes", modes.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("", drafts.router, auth=_person)
 api.add_router("", review.router, auth=_person)
+api.add_router("", awards.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/dcat", dcat.router)
 api.add_router("/datasets", data.router, auth=_person)
