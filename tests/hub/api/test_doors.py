@@ -398,6 +398,7 @@ def world(run, project, ada, chiara, hub_folder, settings) -> World:
     file = hub_folder / "artifacts" / row.ref / "README.md"
     file.parent.mkdir(parents=True)
     file.write_text("Card.")
+    file.with_name("model.sig").write_text("{}")
     version = register_dataset_version(
         organisation=project.organisation,
         project=project.name,

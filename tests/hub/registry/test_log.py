@@ -107,13 +107,10 @@ def test_who_withdraws_and_how(enter, key, ada, bruno, dag, as_ada, as_bruno, as
     release = enter(1)
     door = f"/api/v1/releases/{release.ref}/withdraw"
     say = {"content_type": "application/json", "data": json.dumps({"reason": "  It tells\n a person's name. "})}
-    strangers = [person for person in (bruno, dag) if not person.is_staff]
-    assert strangers
-    for person, client in ((bruno, as_bruno), (dag, as_dag)):
-        if person in strangers:
-            assert client.post(door, **say).status_code == 404
+    for client in (as_bruno, as_dag):
+        assert client.post(door, **say).status_code == 404
     with pytest.raises(NotAllowed):
-        withdraw_release(release=release, reason="no", by=strangers[0], at=NOON)
+        withdraw_release(release=release, reason="no", by=bruno, at=NOON)
     for reason in ("", "  \n", "a\x00b", "x" * 501):
         with pytest.raises(BadReason):
             withdraw_release(release=release, reason=reason, by=ada, at=NOON)

@@ -44,9 +44,9 @@ def proof(request: PersonRequest, ref: str) -> InclusionProof:
 @router.post("/{ref}/withdraw", response=ReleaseInfo)
 def withdraw(request: PersonRequest, ref: str, body: ReleaseWithdrawal) -> ReleaseInfo:
     """Say to everybody that a release must not be used any more."""
-    release = read.find_release_to_withdraw(ref, person=request.auth)
+    release = read.find_release(ref, person=request.auth)
     withdraw_release(release=release, reason=body.reason, by=request.auth, at=timezone.now())
-    return read.release_info(read.find_release_to_withdraw(ref, person=request.auth))
+    return read.release_info(read.find_release(ref, person=request.auth))
 
 
 @router.get("/{ref}/archive")

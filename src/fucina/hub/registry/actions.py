@@ -86,11 +86,11 @@ def refuse_release(*, run: LineRun, problem: ErrorBody, by: Actor, at: datetime)
 def withdraw_release(*, release: Release, reason: str, by: Person, at: datetime) -> Release:
     """Say, for ever and to everybody who verifies, that a release must not be used any more.
 
-    Raises NotAllowed unless an owner of its organisation or a member of staff asks, BadReason, AlreadyWithdrawn.
+    Raises NotAllowed unless an owner of its organisation asks, BadReason, AlreadyWithdrawn.
     """
     organisation = release.model.project.organisation
-    if not by.is_staff and not organisation.memberships.filter(person=by, role=Role.OWNER).exists():
-        raise NotAllowed(f"Only an owner of {organisation} or staff withdraws a release.", hint="Ask an owner.")
+    if not organisation.memberships.filter(person=by, role=Role.OWNER).exists():
+        raise NotAllowed(f"Only an owner of {organisation} withdraws a release.", hint="Ask an owner.")
     reason = " ".join(reason.split())
     if not reason or not reason.isprintable() or len(reason) > MAX_REASON:
         raise BadReason(

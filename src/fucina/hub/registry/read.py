@@ -40,12 +40,6 @@ def find_release(ref: str, *, person: Person) -> Release:
     return get_visible(visible_releases(person), ref)
 
 
-def find_release_to_withdraw(ref: str, *, person: Person) -> Release:
-    """A release; staff find any, because whoever learns of a danger must be able to act. Raises NotVisible."""
-    rows = Release.objects.select_related("model__project__organisation", "run", "job")
-    return get_visible(rows if person.is_staff else visible_releases(person), ref)
-
-
 def releases(person: Person) -> list[ReleaseInfo]:
     """Every release that this person may see, newest first."""
     return [release_info(row) for row in visible_releases(person)]
