@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fucina.cli import award_commands
 from fucina.cli.output import Format, FormatOption, say, show, speaking, table
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Access modes and calls, and the way of an application.", no_args_is_help=True)
 modes_app = typer.Typer(help="Access modes and calls on offer.", no_args_is_help=True)
 app.add_typer(modes_app, name="mode")
+award_commands.add_to(app)
 
 
 @modes_app.command(name="list")

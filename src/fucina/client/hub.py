@@ -4,6 +4,7 @@ from fucina.client.access import AccessCalls
 from fucina.client.accounting import AccountingCalls
 from fucina.client.advice import AdviceCalls
 from fucina.client.audit import AuditCalls
+from fucina.client.awards import AwardCalls
 from fucina.client.drafts import DraftCalls
 from fucina.client.jobs import JobCalls
 from fucina.client.network import NetworkCalls
@@ -19,6 +20,7 @@ class Hub(
     AccountingCalls,
     AdviceCalls,
     AuditCalls,
+    AwardCalls,
     DraftCalls,
     JobCalls,
     NetworkCalls,

@@ -161,3 +161,67 @@ class InvitationAnswer(Request):
     """Yes or no to an invitation."""
 
     accept: bool
+
+
+class GrantInfo(Answer):
+    """A grant while it lasts."""
+
+    ref: str
+    project: str
+    granted_gpu_hours: float
+    used_gpu_hours: float
+    free_gpu_hours: float
+    ends_at: AwareDatetime | None = None
+    accepted_at: AwareDatetime | None = None
+    needs_acceptance: bool
+    terms: tuple[str, ...] = ()
+    is_under_used: bool
+    reported_at: AwareDatetime | None = None
+    report: dict[str, bool | float | str | None] = {}
+    """As recorded so far; as handed in once it was."""
+
+
+class ChangeRequest(Request):
+    """A change of a grant that is asked for."""
+
+    kind: str
+    reason: str = Field(min_length=3, max_length=4000)
+    gpu_hours: float | None = Field(default=None, gt=0, le=10_000_000)
+    ends_at: AwareDatetime | None = None
+    source: str = Field(default="", max_length=130)
+    target: str = Field(default="", max_length=130)
+
+
+class ChangeInfo(Answer):
+    """A change of a grant and what became of it."""
+
+    ref: str
+    application: str
+    kind: str
+    gpu_hours: float
+    ends_at: AwareDatetime | None = None
+    source: str = ""
+    target: str = ""
+    reason: str
+    state: str
+    answer: str = ""
+
+
+class ChangeDecision(Request):
+    """The answer to a request for a change."""
+
+    agreed: bool
+    answer: str = Field(min_length=3, max_length=4000)
+
+
+class ClawBackRequest(Request):
+    """Time that is taken back."""
+
+    gpu_hours: float = Field(gt=0, le=10_000_000)
+    reason: str = Field(min_length=3, max_length=4000)
+
+
+class ReportRequest(Request):
+    """The results in words; the rest of the final report was recorded."""
+
+    results: str = Field(max_length=20_000)

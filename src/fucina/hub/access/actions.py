@@ -10,6 +10,7 @@ from django.db.models import Max, Sum
 
 from fucina.access.modes import Mode, ModesFile
 from fucina.access.moves import ALONE, ApplicationState, MoveName
+from fucina.access.terms import terms_sha256
 from fucina.errors import BadInput, NotVisible, WrongState
 from fucina.hub.access.models import (
     AccessMode,
@@ -252,7 +253,8 @@ def _close(
         decided_at=at,
     )
     if granted:
-        days = mode_of(application).lasts_days
+        mode = mode_of(application)
+        days = mode.lasts_days
         Grant.objects.create(
             application=application,
             organisation=application.organisation,
@@ -260,6 +262,7 @@ def _close(
             gpu_s=gpu_s,
             granted_at=at,
             ends_at=at + timedelta(days=days) if days else None,
+            terms_sha256=terms_sha256(mode),
         )
     record(by, "access.decide", application, at=at, data={"granted": granted, "gpu_s": gpu_s if granted else 0})
     return decision

@@ -10,6 +10,7 @@ from fucina.hub.api import (
     advice,
     agent,
     audit,
+    awards,
     drafts,
     factory,
     jobs,
@@ -33,6 +34,7 @@ api.add_router("", advice.router)
 api.add_router("/access-modes", modes.router)
 api.add_router("", access.router, auth=_person)
 api.add_router("", drafts.router, auth=_person)
+api.add_router("", awards.router, auth=_person)
 api.add_router("", review.router, auth=_person)
 api.add_router("", accounting.router, auth=_person)
 api.add_router("/audit", audit.router, auth=_person)

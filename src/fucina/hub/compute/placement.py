@@ -75,7 +75,7 @@ def options(project: Project, *, by: Person, sources: Sequence[RunSource] = (), 
 
     Sites without an agent, and personal sites of others, are left out. Four queries however many there are.
     """
-    granted = Sum("entries__gpu_s", filter=Q(entries__kind__in=(Kind.GRANT, Kind.EXPIRY)), default=0)
+    granted = Sum("entries__gpu_s", filter=Q(entries__kind__in=(Kind.GRANT, Kind.CHANGE, Kind.EXPIRY)), default=0)
     rows = (
         Allocation.objects.of_project(project.organisation, project.name)
         .filter(Q(site__owner__isnull=True) | Q(site__owner=by))

@@ -125,6 +125,7 @@ LEDGER_KINDS: dict[str, str | Promise] = {
     "use": _("Use"),
     "refund": _("Refund"),
     "expiry": _("Expiry"),
+    "change": _("Change of the grant"),
     "correction": _("Correction"),
 }
 

@@ -50,6 +50,7 @@ urlpatterns = [
     path("applications/<str:ref>/move/<str:name>", moves.move, name="application-move"),
     path("applications/<str:ref>/letter", letters.show, name="application-letter"),
     path("applications/<str:ref>/letter.pdf", letters.document, name="application-letter-pdf"),
+    path("applications/<str:ref>/accept", applications.accept, name="application-accept"),
     path("applications/<str:ref>/decide", applications.decide, name="application-decide"),
     path("applications/<str:ref>/withdraw", applications.withdraw, name="application-withdraw"),
     path("calls", calls.index, name="calls"),

@@ -12,11 +12,12 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from fucina.access.modes import Mode
 from fucina.access.moves import EDITABLE, EVALUATED, OPEN, ApplicationState, Role
 from fucina.access.questions import questions_for
+from fucina.access.terms import terms_of
 from fucina.client.wire import ApplicationInfo, ApplicationRequest, DecisionRequest
 from fucina.client.wire_access import ApplicationDetail, DraftFields, EventInfo
 from fucina.errors import FactoryError, WrongState
@@ -24,9 +25,10 @@ from fucina.hub.access.actions import find_organisation, withdraw_application
 from fucina.hub.access.calls import modes_on_offer
 from fucina.hub.access.detail import application_detail, note_view
 from fucina.hub.access.drafts import start_draft
-from fucina.hub.access.models import Application
+from fucina.hub.access.models import Application, Grant
 from fucina.hub.access.moving import applies, mode_of, roles_of
 from fucina.hub.access.read import application_info, visible_applications
+from fucina.hub.accounting.awards import accept_award, find_grant
 from fucina.hub.compute import projects
 from fucina.hub.compute.models import Project
 from fucina.hub.people.models import Membership, Organisation, Person
@@ -62,6 +64,8 @@ class ApplicationPage:
     may_withdraw: bool
     may_edit: bool
     is_invited: bool
+    terms: Sequence[str]
+    """To be accepted before the granted time can be used; empty when there is nothing to accept."""
     detail: ApplicationDetail
     answers: Sequence[tuple[str, str]]
     """Questions with their answers, in the reader's language."""
@@ -139,6 +143,7 @@ def show(request: SignedIn, ref: str) -> HttpResponse:
         may_withdraw=application.state in (*OPEN, ApplicationState.DRAFT) and is_applicant,
         may_edit=application.state in EDITABLE and is_applicant,
         is_invited=not is_own and waits_for_answer(application, person),
+        terms=_terms_to_accept(application) if is_applicant else (),
         detail=detail,
         answers=_answers(application),
         timeline=[(WORDS.get(event.move, event.move), event) for event in detail.events],
@@ -200,6 +205,14 @@ def decide(request: SignedIn, ref: str) -> HttpResponse:
     return page(request, "portal/application_decide.html", context, place="desk", status=status)
 
 
+@require_POST
+@signed_in
+def accept(request: SignedIn, ref: str) -> HttpResponse:
+    """Accept an award with its terms."""
+    accept_award(grant=find_grant(ref, person=request.user), by=request.user, at=timezone.now())
+    return redirect("portal:application", ref=ref)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def withdraw(request: SignedIn, ref: str) -> HttpResponse:
@@ -212,6 +225,11 @@ def withdraw(request: SignedIn, ref: str) -> HttpResponse:
         return redirect("portal:application", ref=ref)
     context = WithdrawPage(info=application_info(application))
     return page(request, "portal/application_withdraw.html", context, place="applications")
+
+
+def _terms_to_accept(application: Application) -> Sequence[str]:
+    grant = Grant.objects.filter(application=application, accepted_at=None).exclude(terms_sha256="").first()
+    return terms_of(mode_of(application), language=get_language() or "en") if grant else ()
 
 
 def _answers(application: Application) -> list[tuple[str, str]]:
