@@ -27,6 +27,12 @@ class NothingToReview(WrongState):
     code = "nothing_to_review"
 
 
+class AssignedMeanwhile(WrongState):
+    """Somebody else assigned, declined or submitted reviews at the same time."""
+
+    code = "assigned_meanwhile"
+
+
 class BadCase(BadInput):
     """What an application asks for does not fit what it asked for before."""
 
@@ -98,7 +104,8 @@ def in_state(mode_id: str, state: ApplicationState) -> list[Application]:
 def assign_reviewers(*, mode_id: str, by: Person, at: datetime) -> Assigned:
     """Find the missing reviewers of every application of the mode that is in review.
 
-    Applications in which the officer is involved are left to others. Raises NotAnOfficer, NothingToReview.
+    Applications in which the officer is involved are left to others. Raises NotAnOfficer, NothingToReview,
+    AssignedMeanwhile.
     """
     check_officer(by, "assign reviewers")
     waiting = in_state(mode_id, ApplicationState.REVIEW)
@@ -116,7 +123,7 @@ def assign_reviewers(*, mode_id: str, by: Person, at: datetime) -> Assigned:
     ]
     conflicts = find_conflicts(pool, applications, on=today)
     missing, had = _missing(applications)
-    load = Counter(Review.objects.filter(state=ReviewState.ASSIGNED).values_list("reviewer_id", flat=True))
+    load = _load()
     cases = {case.application_id: case for case in Case.objects.filter(application__in=applications)}
     found = assign(
         [_paper(row, cases, missing[row.pk]) for row in applications],
@@ -126,11 +133,32 @@ def assign_reviewers(*, mode_id: str, by: Person, at: datetime) -> Assigned:
     )
     pairs = [(int(a), int(r)) for a, r in found.pairs]
     with transaction.atomic():
+        _check_unchanged(applications, pool, missing=missing, load=load)
         keep_conflicts(conflicts, at=at)
         reviews = _write(applications, pairs, by=by, at=at)
     refs = {str(row.pk): row.ref for row in applications}
     shortages = tuple(shortage._replace(ref=refs[shortage.ref]) for shortage in found.shortages)
     return Assigned(reviews, shortages, len({(f.application, f.reviewer) for f in conflicts}))
+
+
+def _load() -> Counter[int]:
+    """Open reviews by reviewer."""
+    return Counter(Review.objects.filter(state=ReviewState.ASSIGNED).values_list("reviewer_id", flat=True))
+
+
+def _check_unchanged(
+    applications: Sequence[Application], pool: Sequence[Reviewer], *, missing: Counter[int], load: Counter[int]
+) -> None:
+    """Keep what was counted for oneself. Raises AssignedMeanwhile when it has changed since."""
+    keys = [row.pk for row in applications]
+    locked = Application.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
+    states = set(locked.values_list("state", flat=True))
+    list(Reviewer.objects.select_for_update(no_key=True).filter(pk__in=[row.pk for row in pool]).order_by("pk"))
+    if states != {ApplicationState.REVIEW.value} or _missing(applications)[0] != missing or _load() != load:
+        raise AssignedMeanwhile(
+            f"Reviews of these {len(keys)} applications changed while reviewers were looked for.",
+            hint="Nothing was assigned; look at the desk and ask again.",
+        )
 
 
 def _missing(applications: Sequence[Application]) -> tuple[Counter[int], dict[int, set[int]]]:

@@ -52,12 +52,25 @@ def find_conflicts(reviewers: Sequence[Reviewer], applications: Sequence[Applica
     ties: dict[tuple[int, int], list[Tie]] = defaultdict(list)
     for tie in Tie.objects.filter(reviewer__in=reviewers):
         ties[tie.reviewer_id, tie.organisation_id].append(tie)
+    at_home = {reviewer.pk: _plain(reviewer.affiliation) for reviewer in reviewers}
     found = []
     for application in applications:
+        applicants = people.applicants[application.pk]
+        theirs = {application.organisation_id}.union(*(people.belongs[applicant] for applicant in applicants))
+        name = _plain(application.organisation.name)
         for reviewer in reviewers:
-            tied = ties.get((reviewer.pk, application.organisation_id), [])
-            for kind, detail in _between(reviewer, application, people, partners, tied, on=on):
-                found.append(Found(application.pk, reviewer.pk, kind, detail))
+            own, met = people.belongs[reviewer.person_id], partners[reviewer.person_id]
+            if reviewer.person_id in applicants:
+                said = f"{reviewer} applies with {application.ref}."
+                found.append(Found(application.pk, reviewer.pk, ConflictKind.CO_APPLICANT, said))
+            if not own.isdisjoint(theirs) or at_home[reviewer.pk] == name:
+                said = f"{reviewer} belongs to {application.organisation}, or to a partner that applies with it."
+                found.append(Found(application.pk, reviewer.pk, ConflictKind.ORGANISATION, said))
+            elif not met.isdisjoint(theirs):
+                said = f"{reviewer} applied together with {application.organisation} in the last three years."
+                found.append(Found(application.pk, reviewer.pk, ConflictKind.COLLABORATION, said))
+            for kind, said in _tied(reviewer, application, ties.get((reviewer.pk, application.organisation_id)), on=on):
+                found.append(Found(application.pk, reviewer.pk, kind, said))
     return found
 
 
@@ -99,34 +112,21 @@ def _partners(reviewers: Iterable[Reviewer], *, since: date) -> dict[int, set[in
     return partners
 
 
-def _between(
-    reviewer: Reviewer,
-    application: Application,
-    people: _People,
-    partners: dict[int, set[int]],
-    ties: Sequence[Tie],
-    *,
-    on: date,
+def _tied(
+    reviewer: Reviewer, application: Application, ties: Sequence[Tie] | None, *, on: date
 ) -> Iterable[tuple[ConflictKind, str]]:
-    person, organisation = reviewer.person_id, application.organisation
-    applicants = people.applicants[application.pk]
-    theirs = {organisation.pk}.union(*(people.belongs[applicant] for applicant in applicants))
-    if person in applicants:
-        yield ConflictKind.CO_APPLICANT, f"{reviewer} applies with {application.ref}."
-    if people.belongs[person] & theirs or _same_name(reviewer.affiliation, organisation.name):
-        yield ConflictKind.ORGANISATION, f"{reviewer} belongs to {organisation}, or to a partner that applies with it."
-    for tie in ties:
+    organisation = application.organisation
+    for tie in ties or ():
         if tie.kind == TieKind.DECLARED:
             yield ConflictKind.DECLARED, f"{reviewer} has an interest in {organisation}. {tie.note}".strip()
         elif tie.ended_on is None or tie.ended_on >= on - RECENT:
             until = f"until {tie.ended_on}" if tie.ended_on else "now"
             yield ConflictKind.COLLABORATION, f"{reviewer} works with {organisation}, {until}. {tie.note}".strip()
-    if partners[person] & theirs and not people.belongs[person] & theirs:
-        yield ConflictKind.COLLABORATION, f"{reviewer} applied together with {organisation} in the last three years."
 
 
-def _same_name(one: str, other: str) -> bool:
-    return bool(one.strip()) and " ".join(one.split()).casefold() == " ".join(other.split()).casefold()
+def _plain(name: str) -> str:
+    """A name as it is compared; one that is empty is like no other."""
+    return " ".join(name.split()).casefold() or "—"
 
 
 def keep_conflicts(found: Iterable[Found], *, at: datetime) -> None:
