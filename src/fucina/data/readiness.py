@@ -68,7 +68,7 @@ def _documented(described: DatasetDescription) -> tuple[bool, str]:
     if missing:
         return False, f"Missing: {', '.join(missing)}."
     sources = len(described.files_of("source"))
-    return True, f"{len(documents)} files with digest and columns, made from {sources} named files."
+    return True, f"Files with digest and columns: {len(documents)}; named files that they were made from: {sources}."
 
 
 def _is_long(text: str) -> bool:

@@ -54,7 +54,7 @@ def main_of(response):
 
 
 def titles(response):
-    return re.findall(r'<th scope="row" class="wordy"><a href="/data/[^"]+">([^<]+)</a>', main_of(response))
+    return re.findall(r'<th scope="row" class="brief"><a href="/data/[^"]+">([^<]+)</a>', main_of(response))
 
 
 def ask(shelf, dag, name="fabbrica"):

@@ -8,7 +8,7 @@ from django.db.models import Count
 from fucina.client.wire_data import DataWish, FacetCount
 from fucina.data.authority import LANGUAGES
 from fucina.data.description import DatasetDescription
-from fucina.hub.data.full_text import keep_words, matching
+from fucina.hub.data.full_text import best_first, keep_words, matching
 from fucina.hub.data.models import Dataset, DatasetFacet, DatasetQuerySet, DatasetVersion
 from fucina.hub.people.models import Person
 
@@ -32,18 +32,15 @@ def search(wish: DataWish, *, person: Person | None) -> Found:
         if value := getattr(wish, kind):
             has = DatasetFacet.objects.filter(kind=kind, value=value.replace("\x00", "")).values("dataset")
             rows = rows.filter(pk__in=has)
-    plain = rows
     rows = matching(rows, wish.words)
-    ranked = ["-rank"] if "rank" in rows.query.annotations else []
-    keys = rows.values("pk") if ranked else plain.values("pk")
     counted = (
-        DatasetFacet.objects.filter(dataset__in=keys.values("pk"))
+        DatasetFacet.objects.filter(dataset__in=rows.values("pk"))
         .values_list("kind", "value")
         .annotate(num=Count("pk"))
         .order_by("kind", "-num", "value")
     )
     facets = tuple(FacetCount(kind=kind, value=value, num_datasets=num) for kind, value, num in counted)
-    rows = rows.select_related("organisation", "current").order_by(*ranked, "-changed_at", "-pk")
+    rows = best_first(rows.select_related("organisation", "current"), wish.words)
     return Found(rows, facets)
 
 

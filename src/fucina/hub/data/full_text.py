@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from django.db import connection
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
-from django.db.models import FloatField
+from django.db.models import F, FloatField
 from django.db.models.expressions import RawSQL
 
 from fucina.hub.data.models import DatasetQuerySet, DatasetWords
@@ -32,29 +32,43 @@ def keep_words(dataset_id: int, texts: Iterable[str]) -> None:
 
 
 def matching(rows: DatasetQuerySet, asked: str) -> DatasetQuerySet:
-    """Those that hold a word beginning with each word that is asked for, with their `rank`, the best highest."""
-    words = plain_words(asked)[:MAX_WORDS]
-    if not words:
+    """Those that hold a word beginning with each word that is asked for."""
+    question = _question(asked)
+    if not question:
         return rows
+    # Constants; what was asked goes in as a parameter.
+    found = RawSQL(_FOUND[connection.vendor], (question,))  # noqa: S611
+    return rows.filter(words__pk__in=found)
+
+
+def best_first(rows: DatasetQuerySet, asked: str) -> DatasetQuerySet:
+    """Rows that match, by how well, then the newest first; without words only the latter."""
+    question = _question(asked)
+    if not question:
+        return rows.order_by("-changed_at", "-pk")
+    rank = RawSQL(_RANK[connection.vendor], (question,), output_field=FloatField())  # noqa: S611
+    return rows.annotate(word=F("words__pk"), rank=rank).order_by("-rank", "-changed_at", "-pk")
+
+
+def _question(asked: str) -> str:
+    """The words in the language of the database; empty when there are none."""
+    words = plain_words(asked)[:MAX_WORDS]
     if connection.vendor == "sqlite":
-        question = " ".join(f'"{word}"*' for word in words)
-        found = "SELECT rowid FROM data_datasetwords_fts WHERE data_datasetwords_fts MATCH %s"
-        rank = (
-            "SELECT -bm25(data_datasetwords_fts) FROM data_datasetwords_fts "
-            "WHERE data_datasetwords_fts MATCH %s AND rowid = data_datasetwords.id"
-        )
-    else:
-        question = " & ".join(f"'{word}':*" for word in words)
-        found = (
-            "SELECT id FROM data_datasetwords "
-            "WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(%s AS tsquery)"
-        )
-        rank = "SELECT ts_rank(array_to_tsvector(string_to_array(data_datasetwords.words, ' ')), CAST(%s AS tsquery))"
-    # Both texts are constants; what was asked goes in as a parameter.
-    ranked = RawSQL(rank, (question,), output_field=FloatField())  # noqa: S611
-    return rows.filter(words__pk__in=RawSQL(found, (question,))).annotate(rank=ranked)  # noqa: S611
+        return " ".join(f'"{word}"*' for word in words)
+    return " & ".join(f"'{word}':*" for word in words)
 
 
+_FOUND = {
+    "sqlite": "SELECT rowid FROM data_datasetwords_fts WHERE data_datasetwords_fts MATCH %s",
+    "postgresql": "SELECT id FROM data_datasetwords "
+    "WHERE array_to_tsvector(string_to_array(words, ' ')) @@ CAST(%s AS tsquery)",
+}
+_RANK = {
+    "sqlite": "SELECT -bm25(data_datasetwords_fts) FROM data_datasetwords_fts "
+    "WHERE data_datasetwords_fts MATCH %s AND rowid = data_datasetwords.id",
+    "postgresql": "SELECT ts_rank(array_to_tsvector(string_to_array(data_datasetwords.words, ' ')), "
+    "CAST(%s AS tsquery))",
+}
 _SQLITE = (
     "CREATE VIRTUAL TABLE data_datasetwords_fts USING fts5(words, content='data_datasetwords', content_rowid='id', "
     "tokenize=\"unicode61 remove_diacritics 0\", prefix='2 3')",
