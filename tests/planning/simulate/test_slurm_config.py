@@ -43,7 +43,7 @@ SchedulerParameters     = (null)
 SchedulerType           = sched/builtin
 PartitionName=gpu Default=YES Nodes=n[1-3]
 NodeName=n1 Gres=gpu:4 State=IDLE Partitions=gpu
-NodeName=n2 Gres=gpu:4 State=DOWN+DRAIN Partitions=gpu
+NodeName=n2 Gres=gpu:4 OS=Linux 6.1.0 #1 SMP State=DOWN+DRAIN Partitions=gpu
 NodeName=n3 Gres=gpu:4 State=MIXED Partitions=gpu,small
 NodeName=n4 Gres=gpu:8 State=IDLE Partitions=small
 """
@@ -94,6 +94,7 @@ def test_what_scontrol_shows_leaves_out_nodes_that_are_down():
     assert (site.pool.num_nodes, site.scheduling.policy, site.scheduling.fairshare) == (2, "fcfs", "classic")
     assert site.scheduling.half_life_days == 0
     assert site.calculated_at is not None
+    assert not any("taken to be" in note for note in site.notes)
 
 
 def test_priorities_are_calculated_when_slurmctld_did(tmp_path):

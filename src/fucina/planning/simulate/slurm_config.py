@@ -93,7 +93,8 @@ def _lines(config: str) -> tuple[dict[str, str], list[_Node], dict[str, dict[str
     nodes: list[_Node] = []
     partitions: dict[str, dict[str, str]] = {}
     for raw in config.replace("\\\n", " ").splitlines():
-        line = raw.split("#", 1)[0].strip()
+        shown = " OS=" in raw  # scontrol shows the kernel's version there, which has a # of its own
+        line = (raw if shown else raw.split("#", 1)[0]).strip()
         if line.lower().startswith("nodename="):
             words = {key.lower(): value for key, value in _WORD.findall(line)}
             if words["nodename"] != "DEFAULT" and not any(word in words.get("state", "") for word in _GONE):
