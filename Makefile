@@ -28,6 +28,11 @@ setup: .venv/.ready
 	@$(PIP) --no-build-isolation --editable ".[hub,data,train,eval,plan,dev]"
 	@touch $@
 
+# The S3 server of the tests, in a folder of its own.
+var/s3-server/.ready: tests/s3-server.txt .venv/.ready-dev
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --no-deps --upgrade --target var/s3-server -r tests/s3-server.txt
+	@touch $@
+
 demo: .venv/.ready
 	@FUCINA_HOME="$(DEMO_HOME)" PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
@@ -72,11 +77,10 @@ format: .venv/.ready-dev
 check: lint types contracts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not browser and not line and not slurm"
 
-test: .venv/.ready-dev system lint types contracts
+test: .venv/.ready-dev var/s3-server/.ready system lint types contracts
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm"
 	$(BIN)/python tests/with_postgres.py $(BIN)/python -m pytest -n 2 -m "not browser and not line and not slurm" tests/hub
-	$(BIN)/python -m pytest -m "(browser or line) and not slurm"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "browser or line or slurm"
 	FUCINA_LAB_SLURM=$(NEWER_SLURM) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slurm tests/lab/test_lab.py
 
 clean:

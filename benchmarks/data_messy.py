@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fucina.data.canaries import make_record
 from fucina.data.characters import fold
+from fucina.data.recipe import PersonalData
 
 HERE = Path(__file__).parent
 SEEDS = {
@@ -28,6 +29,8 @@ CARRIERS = {
     "fr": "On peut écrire ou appeler : {} (le bureau est ouvert le matin).",
     "es": "Se puede escribir o llamar: {} (la oficina abre por la mañana).",
 }
+ANNOUNCED = {PersonalData.NATIONAL_ID, PersonalData.PLATE}
+"""Kinds that look like other numbers: only the words before them tell what they are."""
 LOOKALIKES = ("D.Lgs. 394/2017, art. 91", "08/05/1982", "ISBN 978-88-64-09128-3", "192.168.10.7", "EUR 805.636.584,00")
 BOILERPLATE = "This site uses cookies.\nPlease enable Javascript to view it.\nPrivacy policy\nAll rights reserved\n"
 SHARES = {"exact": 0.04, "near": 0.08, "junk": 0.04, "personal": 0.15}
@@ -92,8 +95,11 @@ def _text(draw: random.Random, pool: list[str], code: str, documents: list[dict]
     if planted == "personal":
         place = draw.randrange(len(parts))
         record = make_record(number=draw.randrange(10**6), language=code, seed=number)
-        before = "\n".join([*parts[:place], CARRIERS[code].split("{}")[0]])
-        parts[place:place] = [CARRIERS[code].format(record.value), f"({draw.choice(LOOKALIKES)})"]
+        carrier = CARRIERS[code]
+        if record.kind in ANNOUNCED:
+            carrier = record.sentence[: record.offset] + "{}" + record.sentence[record.offset + len(record.value) :]
+        before = "\n".join([*parts[:place], carrier.split("{}")[0]])
+        parts[place:place] = [carrier.format(record.value), f"({draw.choice(LOOKALIKES)})"]
         truth["spans"].append((name, len(before), len(before) + len(record.value), record.kind.value))
     return "\n".join(parts)
 

@@ -1,25 +1,36 @@
-"""How well the data room finds personal data, tells languages and reads HTML, against labelled files.
+"""How well the data room finds personal data and near copies, tells languages, prose and junk, and reads HTML.
 
     python benchmarks/data_quality.py --corpora FOLDER
 
-FOLDER holds `pii.jsonl.gz`, `lid.tsv.gz`, `pages.warc.gz` with `pages_gold.jsonl.gz`, and `clean.jsonl.gz` as its README describes them.
+FOLDER holds labelled files as its README describes them: `pii.jsonl.gz`, `lid.tsv.gz`, `pages.warc.gz` with `pages_gold.jsonl.gz`,
+`clean.jsonl.gz`, `junk.jsonl.gz`, `dedup.jsonl.gz` with `dedup_pairs.csv.gz`, and `quality_oracle.jsonl.gz`, what datatrove's filters say.
 """
 
 import argparse
+import csv
 import gzip
 import json
 import re
 import resource
+import shutil
 import sys
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
+from fucina.compute.record import Progress
+from fucina.data.executors import LocalExecutor
+from fucina.data.judge import PEER_FILTERS
 from fucina.data.language import identify, identify_batch
 from fucina.data.personal import find, redact_batch
+from fucina.data.pipeline import prepare
 from fucina.data.readers import read_records
-from fucina.data.recipe import HtmlProfile, PersonalData
+from fucina.data.recipe import HtmlProfile, PersonalData, PrepareRecipe
 from fucina.data.shards import join_texts
+from fucina.data.sources import resolve
 
 ALL = frozenset(PersonalData)
 WORD = re.compile(r"\w+")
@@ -149,6 +160,70 @@ def score_clean(corpora: Path, *, mistakes: bool) -> Iterator[Row]:
     yield "clean text", "language accuracy", right / len(rows), 0.99
 
 
+def decisions(corpora: Path, names: list[str], **fields: object) -> dict[str, dict]:
+    """By id what `prepare` decides on the documents of files."""
+    work = Path(tempfile.mkdtemp(prefix="fucina-quality-"))
+    try:
+        sources = resolve([(name, "public-domain", "") for name in names], base=corpora)
+        recipe = PrepareRecipe.model_validate(
+            {"sources": sources, "redact": (), "vocabulary_size": 300, "num_canaries": 0, **fields}
+        )
+        progress = Progress(work / "progress.ndjson", stage="prepare")
+        prepare(recipe, workdir=work, out=work / "out", scratch=work, progress=progress, executor=LocalExecutor(1))
+        return {row["id"]: row for row in pq.read_table(work / "out" / "decisions.parquet").to_pylist()}
+    finally:
+        shutil.rmtree(work)
+
+
+def score_duplicates(corpora: Path, *, mistakes: bool) -> Iterator[Row]:
+    """A pair is found unless both documents stay; a removal is right when the document is at least 0.7 like another."""
+    decided = decisions(corpora, ["dedup.jsonl.gz"], quality=False, min_characters=1)
+    with gzip.open(corpora / "dedup_pairs.csv.gz", "rt", encoding="utf-8", newline="") as lines:
+        pairs = [(row["id_a"], row["id_b"], float(row["jaccard_w5"])) for row in csv.DictReader(lines)]
+    alike = [(a, b, similarity) for a, b, similarity in pairs if similarity >= 0.8]
+    missed = [pair for pair in alike if decided[pair[0]]["kept"] and decided[pair[1]]["kept"]]
+    related = {name for a, b, similarity in pairs if similarity >= 0.7 for name in (a, b)}
+    removed = [name for name, row in decided.items() if row["step"] == "duplicates"]
+    wrong = [name for name in removed if name not in related]
+    for line in (*missed, *wrong) if mistakes else ():
+        print("duplicates", line)
+    yield "near copies, J >= 0.8", "recall", 1 - len(missed) / len(alike), 0.995
+    yield "near copies, J >= 0.7", "precision", 1 - len(wrong) / len(removed), 0.99
+
+
+def score_rules(corpora: Path, *, mistakes: bool) -> Iterator[Row]:
+    """Clean documents that stay, junk that goes, both before duplicates are looked for."""
+    decided = decisions(corpora, ["clean.jsonl.gz", "junk.jsonl.gz"], drop_duplicates=False)
+    junk = [row for row in decided.values() if row["source"].startswith("junk")]
+    clean = [row for row in decided.values() if row["source"].startswith("clean")]
+    for row in clean + junk if mistakes else ():
+        if row["kept"] != row["source"].startswith("clean"):
+            print("rules", row["id"], row["reason"])
+    yield "clean documents", "kept", sum(row["kept"] for row in clean) / len(clean), 0.99
+    yield "junk", "dropped", sum(not row["kept"] for row in junk) / len(junk), 0.99
+
+
+def score_parity(corpora: Path, *, mistakes: bool) -> Iterator[Row]:
+    """Documents on which a filter of the profile `datatrove` decides as datatrove did, and for the same reason."""
+    columns = dict(zip(PEER_FILTERS, ("gopher_repetition", "gopher_quality_nostop", "c4", "fineweb"), strict=True))
+    oracle = {row["id"]: row for row in documents(corpora / "quality_oracle.jsonl.gz")}
+    names = ["clean.jsonl.gz", "junk.jsonl.gz"]
+    decided = decisions(corpora, names, quality_profile="datatrove", drop_duplicates=False, min_characters=1)
+    for name, column in columns.items():
+        ours = {each: decided[each][name] or "keep" for each in oracle}
+        for each in oracle if mistakes else ():
+            if ours[each] != oracle[each][column]:
+                print("parity", name, each, ours[each], oracle[each][column])
+        same_side = sum((ours[each] == "keep") == (oracle[each][column] == "keep") for each in oracle)
+        yield f"parity with datatrove: {name}", "same decision", same_side / len(oracle), 0.99
+        yield (
+            f"parity with datatrove: {name}",
+            "same reason",
+            sum(ours[e] == oracle[e][column] for e in oracle) / len(oracle),
+            0.99,
+        )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--corpora", type=Path, required=True)
@@ -160,6 +235,9 @@ def main() -> int:
         "language": score_language,
         "html": score_html,
         "clean": score_clean,
+        "duplicates": score_duplicates,
+        "rules": score_rules,
+        "parity": score_parity,
     }
     failed = 0
     for name, score in scores.items():

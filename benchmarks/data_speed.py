@@ -3,10 +3,12 @@
     python benchmarks/data_speed.py --megabytes 12 --peer PYTHON
 
 PYTHON is that of an environment with `datatrove[processing,io]` and spacy. Prints the funnel, recall and precision
-against what was planted, megabytes per processor second of both, start-up included, and the ratio.
+against what was planted, megabytes per processor second of both, start-up included, and the ratio. With --ray the same
+recipe also runs on a Ray cluster of two nodes on this machine, and the digests of all outputs are compared.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import resource
@@ -56,10 +58,30 @@ def score(out: Path, truth: dict) -> dict[str, float]:
     }
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file by its path."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def same_on_two_nodes(fucina: list[str], work: Path) -> bool:
+    """Whether two raylets give the bytes of threads."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    try:
+        cluster.add_node(num_cpus=1)
+        cpu_seconds([*fucina, "recipe.yaml", "--out", "ray", "--ray", cluster.address], cwd=work)
+    finally:
+        cluster.shutdown()
+    return digests(work / "ray") == digests(work / "out")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=float, default=12)
     parser.add_argument("--peer", help="Python with datatrove; left out, only ours is run.")
+    parser.add_argument("--ray", action="store_true", help="Also compare with two nodes of a Ray cluster.")
     parser.add_argument("--work", type=Path)
     given = parser.parse_args()
     work = given.work or Path(tempfile.mkdtemp(prefix="fucina-data-"))
@@ -77,6 +99,9 @@ def main() -> None:
         print(f"{name:28} {value:.4f}")
     print(f"{megabytes:.1f} MB; with training a tokenizer {first:.1f} CPU-s")
     print(f"fucina     {ours:8.1f} CPU-s {megabytes / ours:8.3f} MB/CPU-s")
+    if given.ray:
+        same = same_on_two_nodes(fucina, work)
+        print(f"two Ray nodes: {len(digests(work / 'out'))} files, {'same digests' if same else 'DIFFERENT DIGESTS'}")
     if given.peer:
         peer = [given.peer, str(HERE / "data_peer.py"), "set", "peer", "tokenizer.json"]
         theirs = cpu_seconds(peer, cwd=work)

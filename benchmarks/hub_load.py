@@ -70,8 +70,8 @@ INSERT INTO access_grant (ref, application_id, organisation_id, project, gpu_s, 
   SELECT 'gra-' || substr(ref, 5), id, organisation_id, project, gpu_s, now() FROM access_application WHERE project LIKE 'project-%%';
 INSERT INTO compute_project (ref, organisation_id, name, purpose, created_at)
   SELECT 'prj-' || substr(ref, 5), organisation_id, project, purpose, now() FROM access_application WHERE project LIKE 'project-%%';
-INSERT INTO accounting_allocation (ref, grant_id, site_id, partition_id, created_at)
-  SELECT 'alc-' || substr(g.ref, 5), g.id, s.id, t.id, now() FROM access_grant g, network_site s, network_partition t WHERE t.site_id = s.id;
+INSERT INTO accounting_allocation (ref, grant_id, site_id, partition_id, slurm_account, created_at)
+  SELECT 'alc-' || substr(g.ref, 5), g.id, s.id, t.id, 'alc-' || substr(g.ref, 5), now() FROM access_grant g, network_site s, network_partition t WHERE t.site_id = s.id;
 INSERT INTO accounting_ledgerentry (allocation_id, kind, gpu_s, job, note, at)
   SELECT id, 'grant', 3600000, '', '', now() FROM accounting_allocation;
 INSERT INTO compute_linerun (ref, project_id, allocation_id, key, spec, sources, generation, state, release, created_by_id, created_at, ended_at)
@@ -101,8 +101,8 @@ INSERT INTO compute_job (ref, project_id, allocation_id, position, stage, name, 
 INSERT INTO accounting_ledgerentry (allocation_id, kind, gpu_s, job, note, at)
   SELECT allocation_id, kind, gpu_s, key, '', created_at FROM compute_job,
     (VALUES ('hold', -3600), ('settle', 3600), ('use', -600)) AS v(kind, gpu_s) WHERE num_gpus > 0;
-INSERT INTO accounting_usagerecord (job, allocation_id, gpu_s, recorded_at, wire)
-  SELECT key, allocation_id, 600 * num_gpus, created_at, jsonb_build_object('site', 'local', 'job_key', key, 'state', 'succeeded', 'ended_at',
+INSERT INTO accounting_usagerecord (job, revision, allocation_id, gpu_s, began_at, ended_at, recorded_at, wire)
+  SELECT key, 0, allocation_id, 600 * num_gpus, created_at, created_at, created_at, jsonb_build_object('site', 'local', 'job_key', key, 'state', 'succeeded', 'ended_at',
     '2026-11-20T12:00:00Z', 'wall_s', 600, 'num_gpus', num_gpus, 'gpu_s', 600 * num_gpus) FROM compute_job WHERE state = 'succeeded';
 INSERT INTO compute_jobevent (job_id, kind, number, state, reason, line, at)
   SELECT id, 'progress', 0, '', '', '{{"at": "2026-11-20T12:00:00Z", "stage": "train", "done": 1, "total": 2, "unit": "tokens"}}', created_at

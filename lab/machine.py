@@ -27,6 +27,7 @@ from lab.layout import (
     program,
     save,
 )
+from lab.nodes import may_wire
 
 T = TypeVar("T")
 PROGRAMS = (
@@ -172,6 +173,10 @@ def why_not(layout: Layout) -> tuple[str, str] | None:
             program(name)
         for name in SLURM_PROGRAMS:
             layout.program(name)
+        if layout.node_mode == "netns":
+            program("ip")
     except LabError as error:
         return str(error), ""
+    if layout.node_mode == "netns" and not may_wire():
+        return "The machine allows no network name spaces.", "Run it where root has CAP_NET_ADMIN and CAP_SYS_ADMIN."
     return None

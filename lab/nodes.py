@@ -76,6 +76,13 @@ def heal(places: Places, node: str) -> None:
     _link(places, node, "up")
 
 
+def may_wire() -> bool:
+    """Whether name spaces can be made here, with network devices in them."""
+    inside = [program("ip"), "link", "add", "flprobe", "type", "bridge"]
+    tried = subprocess.run([program("unshare"), "--net", "--", *inside], check=False, capture_output=True)
+    return tried.returncode == 0
+
+
 def make_bridge(places: Places) -> None:
     """The switch that joins the nodes and slurmctld."""
     if places.layout.node_mode != "netns":

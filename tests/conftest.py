@@ -9,6 +9,7 @@ from pathlib import Path
 import django
 import pytest
 
+from tests.s3_server import s3, s3_endpoint  # noqa: F401 - fixtures
 from tests.site_programs import site_programs  # noqa: F401 - a fixture
 from tests.slurm_lab import slurm_lab  # noqa: F401 - a fixture
 

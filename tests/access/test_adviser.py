@@ -1,8 +1,10 @@
 """Worked cases of the adviser, written from the published access modes; the sources stand in `modes.yaml`."""
 
 from datetime import UTC, date, datetime
+from importlib.resources import files
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +12,7 @@ from fucina.access.adviser import Advice, Verdict, advise
 from fucina.access.intake import BadIntake, Experience, Goal, Intake, Residency, Sensitivity, Who, read_intake
 from fucina.access.places import country_names, shipped_places
 from fucina.access.sme import BadEnterprise
+from fucina.network.catalogue import shipped_catalogue
 from fucina.planning.ask import TrainingQuestion
 from fucina.planning.training import plan_training
 
@@ -343,3 +346,17 @@ def test_more_tokens_never_cost_less(parameters, tokens):
         if partition.accelerator:
             before, after = place(less, partition.id).gpu_hours, place(more, partition.id).gpu_hours
             assert after == pytest.approx(2 * before)
+
+
+def test_machines_and_help_are_those_of_the_catalogue_and_stand_nowhere_else():
+    catalogue, places = shipped_catalogue(), shipped_places()
+    sheet = yaml.safe_load(files("fucina.access").joinpath("places.yaml").read_text(encoding="utf-8"))
+    assert len(places.partitions) == len(sheet["partitions"]) == 11
+    facts = {"country", "vendor", "nodes", "gpus_per_node", "devices_per_gpu", "status"}
+    assert not any(facts & offered.keys() for offered in sheet["partitions"])
+    assert {antenna.name for antenna in places.antennas} == {antenna.name for antenna in catalogue.antennas}
+    assert {factory.name for factory in places.factories} == {factory.name for factory in catalogue.factories}
+    billed = {p.id: (p.gpus_per_node, p.devices_per_gpu) for p in places.partitions}
+    assert billed["lumi-g"] == (4, 2)
+    assert billed["meluxina-gpu"] == billed["leonardo-booster"] == (4, 1)
+    assert billed["karolina-gpu"] == (8, 1)

@@ -172,3 +172,31 @@ def test_bounds_that_allow_something_are_not_empty(low, high, amount):
 def test_steps_and_kinds_are_in_the_order_of_the_process():
     assert mode("large-scale").path == tuple(Step)
     assert ApplicantKind.SME in mode("fast-lane").eligible
+
+
+@pytest.mark.parametrize(
+    ("mode_id", "months"),
+    [
+        ("playground", 3),
+        ("fast-lane", 3),
+        ("large-scale", 12),
+        ("ai-for-science", 6),
+        ("benchmark", 3),
+        ("regular", 12),
+    ],
+)
+def test_a_grant_of_every_shipped_mode_ends_after_the_longest_of_its_lengths(mode_id, months):
+    whole = NOON.year * 12 + NOON.month - 1 + months
+    expected = NOON.replace(year=whole // 12, month=whole % 12 + 1)
+    assert MODES.mode(mode_id, day=TODAY).end_of(NOON) == expected
+
+
+def test_time_on_ones_own_machine_has_no_end_and_days_come_before_months():
+    assert mode("local").end_of(NOON) is None
+    assert mode("own").end_of(NOON) is None
+    assert mode("playground", lasts_days=10).end_of(NOON) == NOON + timedelta(days=10)
+
+
+def test_a_month_ends_on_the_last_day_where_the_other_month_is_shorter():
+    made = mode("playground", durations_months=(3,))
+    assert made.end_of(datetime(2026, 11, 30, 12, tzinfo=BRUSSELS)) == datetime(2027, 2, 28, 12, tzinfo=BRUSSELS)

@@ -1,5 +1,6 @@
 """Every job of a site exactly once, whatever happens in between."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -128,6 +129,74 @@ def test_a_failed_node_ends_a_job_that_slurm_does_not_start_again(start, db, boo
     assert not books.records
     assert step(one, db, T0 + 120 + importer.SETTLE_S).num_sent == 1
     assert books.gpu_s == 400
+
+
+def test_a_job_that_the_queue_still_has_is_not_over_whatever_its_row_says(start, db, books):
+    """Slurm 22.05 starts a job again under a row that reads REQUEUED and has an end."""
+    row = Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120, state="REQUEUED", comment="fucina:run-1.train")
+    db.rows = [row, Row(job_id=8, submit=T0 + 10, start=T0 + 20, end=T0 + 30)]
+    asked, alive = [], {7}
+
+    def queue(job_ids):
+        asked.append(list(job_ids))
+        if not alive:
+            raise Unavailable("slurmctld does not answer")
+        return alive
+
+    one = start(queue=queue)
+    assert step(one, db, T0 + 120 + 30).num_waiting == 1
+    assert asked == []
+    for more in (importer.SETTLE_BY_QUEUE_S, importer.SETTLE_S, HOUR):
+        assert step(one, db, T0 + 120 + more).num_waiting == 1
+    alive.clear()
+    assert step(one, db, T0 + 2 * HOUR).num_waiting == 1
+    assert asked == [[7]] * 4
+    assert list(books.records) == ["slurm.alpha.8.1795000010"]
+    db.rows[0] = replace(row, end=T0 + 3 * HOUR, state="COMPLETED")
+    assert step(one, db, T0 + 3 * HOUR + 5).num_waiting == 0
+    assert books.records["run-1.train"].gpu_s == 4 * (3 * HOUR - 20)
+
+
+def test_a_task_whose_beginning_slurmdbd_has_not_heard_of_is_not_taken_for_its_array(start, db, books):
+    """Slurm 22.05 makes a row of a short task from its end; partition, resources and task number come later."""
+    whole = Row(job_id=12, label="12_3", submit=T0, start=T0 + 1, end=T0 + 11, comment="fucina:sweep")
+    db.rows = [replace(whole, label="12", partition="", tres="")]
+    one = start()
+    assert step(one, db, T0 + 60).num_waiting == 1
+    db.rows = [whole]
+    step(one, db, T0 + 120)
+    assert {key: record.gpu_s for key, record in books.records.items()} == {"sweep.t3": 40}
+
+
+def test_a_row_that_never_becomes_whole_is_told_in_the_end(start, db, books):
+    db.rows = [Row(job_id=12, submit=T0, start=T0 + 1, end=T0 + 11, partition="", tres="", comment="fucina:k")]
+    one = start(queue=lambda job_ids: ())
+    assert step(one, db, T0 + 11 + importer.HALF_TOLD_S - 1).num_waiting == 1
+    step(one, db, T0 + 11 + importer.HALF_TOLD_S)
+    assert {key: record.gpu_s for key, record in books.records.items()} == {"k": 0}
+
+
+def test_what_the_queue_does_not_have_any_more_is_over_soon(start, db, books):
+    db.rows = [Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120, state="NODE_FAIL")]
+    assert step(start(queue=lambda job_ids: ()), db, T0 + 120 + importer.SETTLE_BY_QUEUE_S).num_sent == 1
+    assert books.gpu_s == 400
+
+
+def test_a_lost_run_that_an_operator_closes_is_nobodys_who_got_its_id(start, db, books):
+    """`sacctmgr show runawayjobs` ends a run as of its beginning, hours ago."""
+    lost = Row(job_id=7, submit=T0 + 10, start=T0 + 20)
+    ours = Row(job_id=7, submit=T0 + 50, start=T0 + 60, end=T0 + 160, comment="fucina:run-1.train")
+    db.rows = [lost, ours]
+    one = start()
+    step(one, db, T0 + 200)
+    assert set(books.records) == {"run-1.train"}
+    step(one, db, T0 + HOUR)
+    db.rows[0] = replace(lost, end=T0 + 20)
+    step(one, db, T0 + HOUR + importer.GLANCE_EVERY_S)
+    assert {key: record.gpu_s for key, record in books.records.items()} == {
+        "run-1.train": 400,
+        "slurm.alpha.7.1795000010": 0,
+    }
 
 
 def test_a_finished_job_that_runs_again_is_sent_again_with_more(start, db, books):

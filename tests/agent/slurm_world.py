@@ -27,7 +27,7 @@ from fucina.hub.accounting.models import Allocation, Kind
 from fucina.hub.network.models import Partition
 from fucina.hub.people.actions import Rule
 place = Partition.objects.get(site__name=sys.argv[1])
-for allocation in Allocation.objects.all():
+for allocation in Allocation.objects.order_by("-pk")[: int(sys.argv[2]) or None]:
     # Time that was granted on the hub's own machine is put on the cluster instead.
     allocation.site, allocation.partition = place.site, place
     allocation.save()
@@ -115,10 +115,10 @@ class World:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def allocate(self, site: str) -> None:
-        """Put what was granted on a cluster."""
+    def allocate(self, site: str, *, newest: int = 0) -> None:
+        """Put what was granted on a cluster: all of it, or the `newest` grants."""
         environment = self.factory.environment | {"DJANGO_SETTINGS_MODULE": "fucina.hub.settings"}
-        subprocess.run([sys.executable, "-c", ALLOCATE, site], env=environment, check=True)
+        subprocess.run([sys.executable, "-c", ALLOCATE, site, str(newest)], env=environment, check=True)
 
     def start_agent(self, *words: str, user: str = "", home: Path | None = None) -> subprocess.Popen[str]:
         """An agent in a process of its own; as a user, with the interpreter and the token of that user."""

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tests.agent.slurm_world import World, new_folder, project_for
+from tests.compute.slurm.bench import ssh_access
 from tests.line.factory import tiny_project, wait_for
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
@@ -108,6 +109,40 @@ def test_a_run_in_personal_mode_without_privileges(world, tmp_path):
     rows = sacct(world, "beta", "bob", ref)
     assert {(row[4], row[5]) for row in rows} == {("projx", "bob")}
     assert len(rows) == 5
+    expected = sum(int(row[2]) * gpus(row[3]) for row in rows)
+    wait_for(lambda: used_gpu_s(world) == (expected, 0), seconds=150)
+
+
+def test_a_whole_run_at_a_site_that_is_reached_by_ssh_alone(world, tmp_path):
+    """The agent's folder and the site's are two trees; what a job needs and leaves travels over SSH."""
+    project = open_project(world, tmp_path / "apply")
+    beta = world.lab.clusters["beta"]
+    access = ssh_access(beta, "bob").model_dump(mode="json")
+    site = world.site_file("beta", account="projx", owner="bob", transport="ssh", ssh=access)
+    world.share_key("bob")
+    words = ("--personal", "--site-file", str(site), "--project", project, "--hours", "1")
+    world.start_agent(*words)
+    name = f"beta.{world.operator}"
+    here = world.factory.home / "sites" / name
+    wait_for(lambda: (here / "journal.db").exists(), seconds=60)
+    ref = start_run(world, name, tmp_path / "run")
+    wait_for(lambda: info(world, ref).jobs[1].state == "running", seconds=240)
+    world.kill_agent()
+    world.start_agent(*words)
+    wait_for(lambda: info(world, ref).release != "" or info(world, ref).state in ("failed", "cancelled"), seconds=400)
+    done = info(world, ref)
+    assert done.state == "succeeded", [(job.stage, job.state, job.reason) for job in done.jobs]
+    there = world.folder / "scratch-beta" / "runs" / ref
+    assert there.owner() == "bob"
+    assert (there / "train" / "out").is_dir() and not (here / "runs" / ref / "train" / "out").exists()
+    folder = tmp_path / "release"
+    world.cli("release", ref, "--to", str(folder))
+    key = world.factory.home / "keys" / "factory.pub"
+    assert json.loads(world.cli("verify", str(folder), "--key", str(key), "--format", "json"))["ok"]
+    with world.factory.hub() as hub:
+        lines = hub.progress(ref, "train").lines
+    assert any("loss" in line.values for line in lines), "how the training went came over, too"
+    rows = sacct(world, "beta", "bob", ref)
     expected = sum(int(row[2]) * gpus(row[3]) for row in rows)
     wait_for(lambda: used_gpu_s(world) == (expected, 0), seconds=150)
 

@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from fucina.cli.main import app
+from fucina.data.card import read_card
 from fucina.data.fetch import BadList, Limits, fetch_all, read_list
+from fucina.data.recipe_file import BadRecipe, load_recipe
 from fucina.data.storage import BadEndpoint, open_s3
 
 PAGE = b"<html><body><p>A page.</p></body></html>"
@@ -225,3 +227,46 @@ def test_the_command(server, tmp_path):
     assert text.exit_code == 0 and "1 files kept" in text.output
     assert json.loads(answer.stdout) == {"kept": 1, "refused": {"http-404": 1}}
     assert bad.exit_code == 2
+
+
+def test_prepare_fetches_the_lists_that_its_recipe_names(server, tmp_path, monkeypatch, italian):
+    rows = "".join(json.dumps({"id": f"w{n}", "text": text}) + "\n" for n, text in enumerate(italian[:5])).encode()
+    kept = "".join(json.dumps({"id": f"s{n}", "text": text}) + "\n" for n, text in enumerate(italian[5:9])).encode()
+    _Server.pages = {
+        "/web.jsonl": (200, {}, rows),
+        "/bucket/stored.jsonl": (200, {}, kept),
+        "/robots.txt": (404, {}, b""),
+    }
+    (tmp_path / "web.txt").write_text(f"{server}/web.jsonl\n{server}/gone.jsonl\n", encoding="utf-8")
+    (tmp_path / "stored.txt").write_text("s3://bucket/stored.jsonl\n", encoding="utf-8")
+    recipe = tmp_path / "recipe.yaml"
+    s3 = f"{{endpoint: '{server}', region: eu-west-1, anonymous: true}}"
+    recipe.write_text(
+        "sources:\n- {addresses: web.txt, licence: CC-BY-4.0}\n"
+        f"- {{addresses: stored.txt, licence: CC0-1.0, s3: {s3}}}\n"
+        "vocabulary_size: 400\nnum_canaries: 0\n"
+    )
+
+    done = CliRunner().invoke(app, ["data", "prepare", str(recipe), "--out", str(tmp_path / "out"), "--threads", "1"])
+
+    assert done.exit_code == 0, done.output
+    assert "web.txt: 1 files fetched; refused: http-404 1." in done.output
+    card = read_card(tmp_path / "out")
+    assert {source.origin for source in card.sources} == {f"{server}/web.jsonl", "s3://bucket/stored.jsonl"}
+    assert sum(tally.num_documents for tally in card.licences.values()) == 9
+
+
+@pytest.mark.parametrize(
+    ("source", "match"),
+    [
+        ("{licence: CC0-1.0}", "either a path or addresses"),
+        ("{path: a.txt, addresses: b.txt, licence: CC0-1.0}", "either a path or addresses"),
+        ("{addresses: list.txt, licence: CC0-1.0}", "no network"),
+    ],
+)
+def test_a_source_is_a_path_or_a_list(tmp_path, source, match):
+    (tmp_path / "list.txt").write_text("https://example.org/a.txt\n")
+    (tmp_path / "recipe.yaml").write_text(f"sources: [{source}]\n")
+
+    with pytest.raises(BadRecipe, match=match):
+        load_recipe(tmp_path / "recipe.yaml")

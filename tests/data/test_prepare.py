@@ -19,7 +19,7 @@ from fucina.data.judge import NothingSurvives
 from fucina.data.language import UnknownLanguage
 from fucina.data.pipeline import prepare
 from fucina.data.preflight import preflight
-from fucina.data.recipe import PersonalData, PrepareRecipe
+from fucina.data.recipe import FOUND_BY_SHAPE, PersonalData, PrepareRecipe
 from fucina.data.sources import SourceMissing, resolve
 
 SECRET = "mario.rossi@esempio-privato.it"
@@ -103,13 +103,13 @@ def test_nothing_private_leaves(corpus, run):
 
 
 def test_canaries_are_planted_in_training_text_with_their_prefix(corpus, run):
-    out, _, _ = run("*.jsonl", num_canaries=3 * len(PersonalData))
+    out, _, _ = run("*.jsonl", num_canaries=3 * len(FOUND_BY_SHAPE))
     train = [row["text"] for row in _rows(out / "train.parquet")]
     held_out = " ".join(row["text"] for row in _rows(out / "validation.parquet"))
 
     canaries = read_canaries(out)
 
-    assert [canary.kind for canary in canaries] == [*PersonalData] * 3
+    assert [canary.kind for canary in canaries] == [*FOUND_BY_SHAPE] * 3
     for canary in canaries:
         assert canary.redacted
         before = canary.prefix.split("\n\n")[-1]

@@ -281,7 +281,17 @@ def as_json(value: Any) -> dict[str, Any]:
     return {"data": text, "content_type": "application/json"}
 
 
-APPEND_ONLY = ("people_auditrecord", "accounting_ledgerentry", "accounting_usagerecord", "compute_jobevent")
+APPEND_ONLY = (
+    "people_auditrecord",
+    "people_auditseal",
+    "access_applicationevent",
+    "accounting_ledgerentry",
+    "accounting_usagerecord",
+    "compute_jobevent",
+    "registry_logleaf",
+    "data_datasetversion",
+    "data_withdrawal",
+)
 
 
 @pytest.fixture

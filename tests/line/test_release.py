@@ -15,6 +15,7 @@ from tests.trust.synthetic import build_release, make_documents, make_release, m
 FILES = {
     "README.md",
     "data/croissant.json",
+    "data/dataset.json",
     "data/datasheet.md",
     "dossier/dossier.json",
     "dossier/dossier.pdf",

@@ -214,7 +214,9 @@ def test_each_missing_document_is_named_even_when_signed_anew(original, release,
     for name in files:
         if name != "model.sig":
             (release / name).rename(release.parent / "aside")
-            assert (name, "missing") in codes(resign(release, original))
+            # Releases from before the description was kept stay valid; one that had it may not lose it.
+            code = "not_as_built" if name == "data/dataset.json" else "missing"
+            assert (name, code) in codes(resign(release, original))
             (release.parent / "aside").rename(release / name)
 
 

@@ -4,8 +4,10 @@ import json
 import mlcroissant
 import pytest
 
+from fucina.data.croissant import croissant_of
 from fucina.trust.croissant import CroissantRefused, check_croissant, licence_url, write_croissant
 from fucina.trust.evidence import gather
+from tests.data.described import HEALTH, described
 from tests.trust.synthetic import RECIPE, make_documents, make_run
 
 
@@ -78,3 +80,11 @@ def test_it_is_plain_json(metadata):
 )
 def test_licences_are_linked_where_a_page_explains_them(licence, url):
     assert licence_url(licence) == url
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"curation": None}, {"files": ()}, {"licences": (), "keywords": (), "languages": ()}, {"health": HEALTH}],
+)
+def test_any_description_is_accepted_by_the_validator(changes):
+    check_croissant(croissant_of(described(**changes)))

@@ -12,6 +12,7 @@ from tests.trust.synthetic import RECIPE, make_documents, make_run
 DOCUMENTS = {
     "README.md",
     "data/croissant.json",
+    "data/dataset.json",
     "data/datasheet.md",
     "dossier/dossier.json",
     "dossier/dossier.pdf",
@@ -73,6 +74,7 @@ def test_other_times_change_no_content_file(run, tmp_path):
 
     assert {name for name in before if before[name] != after[name]} == DOCUMENTS - {
         "data/croissant.json",
+        "data/dataset.json",
         "data/datasheet.md",
     }
 

@@ -5,7 +5,7 @@ soon. An entry holds from its `valid_from` on; an application keeps the entry th
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import yaml
+from dateutil.relativedelta import relativedelta
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fucina.errors import BadInput
@@ -142,6 +143,8 @@ class Review(Fact):
     """Between two scores."""
     blind: bool = False
     """Whether reviewers are kept from seeing who applies."""
+    partial_from: float | None = Field(default=None, gt=0, le=1)
+    """Smallest share of what was asked for that may be awarded; None awards all or nothing."""
 
 
 class Mode(Fact):
@@ -171,9 +174,9 @@ class Mode(Fact):
     bounds_by_partition: dict[str, Bounds] = {}
     """For single partitions, in the mode's unit; where it is not empty, only these are on offer."""
     durations_months: tuple[int, ...] = ()
-    """Empty where the length is free."""
+    """Lengths on offer; empty where the length is free."""
     lasts_days: int | None = Field(default=None, gt=0)
-    """How long a grant lasts; None where it has no end of its own."""
+    """How long a grant lasts; where it is None a grant lasts the longest of `durations_months`, or has no end."""
     systems_per_project: int | None = None
     decision: str = Field(default="manual", pattern="^(automatic|manual|brought)$")
     """`brought`: nobody decides, since a person declares time that others gave them; it cannot be applied for."""
@@ -209,6 +212,14 @@ class Mode(Fact):
     def max_gpu_hours(self) -> float | None:
         """The most that a project may be granted, where it is published in GPU-hours."""
         return self.bounds.at_most if self.unit is Unit.GPU_HOURS else None
+
+    def end_of(self, granted_at: datetime) -> datetime | None:
+        """When a grant of that moment ends; None where it has no end. A month ends on the same day of another."""
+        if self.lasts_days is not None:
+            return granted_at + timedelta(days=self.lasts_days)
+        if not self.durations_months:
+            return None
+        return granted_at + relativedelta(months=max(self.durations_months))
 
     def holds_on(self, day: date) -> bool:
         """Whether it is in force."""

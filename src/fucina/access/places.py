@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from fucina.access.modes import Fact, RuleSource
 from fucina.errors import BadInput
+from fucina.network.catalogue import Catalogue, Status, shipped_catalogue
 from fucina.planning.machines import find_accelerator
 
 
@@ -65,6 +66,48 @@ class Partition(Fact):
         return node_hours * self.gpus_per_node
 
 
+class Offered(Fact):
+    """A partition that one may ask for, by its place in the catalogue, and what only an adviser needs."""
+
+    id: str
+    system: str
+    partition: str
+    """Name within the system."""
+    name: str = ""
+    """As people call it; that of the system when left out."""
+    planned_as: str = ""
+    """Accelerator to plan with where the catalogue names none with figures."""
+    memory_gb: float | None = None
+    """Where the catalogue has none."""
+    cautious_tflops: float | None = None
+    crowded: date | None = None
+    sources: tuple[str, ...] = ()
+    """Beyond those of the catalogue."""
+
+    def joined(self, catalogue: Catalogue) -> Partition | None:
+        """The partition with the catalogue's facts; None where it does not say how many accelerators there are."""
+        system = next((one for one in catalogue.systems if one.id == self.system), None)
+        part = next((one for one in system.partitions if one.name == self.partition), None) if system else None
+        if system is None or part is None or not part.num_nodes or not part.num_accelerators_per_node:
+            return None
+        devices = part.devices_per_node or part.num_accelerators_per_node
+        return Partition(
+            id=self.id,
+            name=self.name or system.name,
+            country=system.country,
+            vendor=part.vendor or "",
+            accelerator=part.accelerator_id or self.planned_as,
+            cautious_tflops=self.cautious_tflops,
+            status="operational" if system.status is Status.OPERATIONAL else "deploying",
+            nodes=part.num_nodes,
+            gpus_per_node=part.num_accelerators_per_node,
+            devices_per_gpu=max(1, devices // part.num_accelerators_per_node),
+            memory_gb=part.memory_gb or self.memory_gb,
+            crowded=self.crowded,
+            sources=(*system.sources, *self.sources),
+        )
+
+
 class Workstation(Fact):
     """A card of one's own and the patience to use it."""
 
@@ -119,8 +162,19 @@ class TestFacility(Fact):
     sectors: tuple[str, ...]
 
 
+class Sheet(Fact):
+    """The shipped file: what an adviser needs beyond the catalogue."""
+
+    valid_from: date
+    sources: dict[str, RuleSource]
+    partitions: tuple[Offered, ...]
+    assumptions: Assumptions
+    sensitive: dict[str, str]
+    test_facilities: tuple[TestFacility, ...]
+
+
 class Places(Fact):
-    """The shipped file."""
+    """The file and the catalogue as one."""
 
     valid_from: date
     sources: dict[str, RuleSource]
@@ -136,7 +190,7 @@ class Places(Fact):
         named = [source for partition in self.partitions for source in partition.sources]
         missing = [source for source in (*named, *self.assumptions.sources) if source not in self.sources]
         if missing:
-            raise ValueError(f"the source {missing[0]!r} is not in the file")
+            raise ValueError(f"the source {missing[0]!r} is not in the file or the catalogue")
         return self
 
     def titles(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -154,10 +208,42 @@ class Places(Fact):
 
 
 @cache
-def shipped_places() -> Places:
-    """What comes with the package."""
+def _sheet() -> Sheet:
     text = files("fucina.access").joinpath("places.yaml").read_text(encoding="utf-8")
-    return Places.model_validate(yaml.safe_load(text))
+    return Sheet.model_validate(yaml.safe_load(text))
+
+
+def places_of(catalogue: Catalogue) -> Places:
+    """What the adviser knows with this catalogue, which may be one that staff edited."""
+    sheet = _sheet()
+    titles = {
+        source.id: RuleSource(title=source.title, published_on=source.dated, url=source.url or "")
+        for source in catalogue.sources
+    }
+    names = {factory.id: factory.name for factory in catalogue.factories}
+    joined = (offered.joined(catalogue) for offered in sheet.partitions)
+    return Places(
+        valid_from=sheet.valid_from,
+        sources=titles | sheet.sources,
+        partitions=tuple(partition for partition in joined if partition is not None),
+        assumptions=sheet.assumptions,
+        sensitive=sheet.sensitive,
+        antennas=tuple(
+            Antenna(name=one.name, country=one.country, linked=tuple(names[key] for key in one.factories))
+            for one in catalogue.antennas
+        ),
+        factories=tuple(
+            NearFactory(name=one.name, countries=tuple(dict.fromkeys((one.country, *one.states))))
+            for one in catalogue.factories
+        ),
+        test_facilities=sheet.test_facilities,
+    )
+
+
+@cache
+def shipped_places() -> Places:
+    """With the catalogue that comes with the package."""
+    return places_of(shipped_catalogue())
 
 
 @cache

@@ -51,9 +51,14 @@ def group(runs: Iterable[Run]) -> list[list[Run]]:
 
 
 def _goes_on(before: Run, after: Run) -> bool:
-    """Slurm 22.05 writes a run's comment at its end, so that an empty one says nothing."""
+    """Slurm 22.05 writes a run's comment at its end, so that an empty one says nothing before.
+
+    An earlier run without one beside a later run of ours was lost by its controller, which then gave its id again.
+    """
     comments = {before.comment, after.comment} - {""}
     if (before.account, before.user) != (after.account, after.user) or len(comments) > 1:
+        return False
+    if own_key(after) and not before.comment:
         return False
     if before.end is None or (before.comment == after.comment and after.comment.startswith(COMMENT_PREFIX)):
         return True
@@ -68,6 +73,14 @@ def is_over(job: Sequence[Run]) -> bool:
 def may_go_on(job: Sequence[Run]) -> bool:
     """Whether Slurm must be asked if the job really is over."""
     return job[-1].state in MAY_GO_ON
+
+
+def is_half_told(job: Sequence[Run]) -> bool:
+    """Whether slurmdbd has heard of the newest run's end and not of its beginning, which says what the job is.
+
+    Such a row has no partition and no resources, and that of an array's task reads as if it were the array.
+    """
+    return job[-1].end is not None and not job[-1].partition
 
 
 def own_key(run: Run) -> str:
@@ -139,7 +152,8 @@ def usage_record(job: Sequence[Run], *, site: Site, measured_at: datetime | None
 
 def _price(run: Run, site: Site) -> tuple[int, int]:
     """GPU-seconds of a run, and the accelerators that it was charged for, rounded up."""
-    if not run.elapsed_s:
+    if not run.elapsed_s or (not run.partition and not run.allocated.num_devices):
+        # A row without a partition is one of which slurmdbd never heard the beginning: it counts nothing for it.
         return 0, 0
     partition = partition_of(run, site)
     if partition is None:

@@ -8,18 +8,18 @@ again with its new figures.
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
-from fucina.accounting.assemble import UnknownPartition, group, is_over, may_go_on, own_key, usage_record
+from fucina.accounting.assemble import UnknownPartition, group, is_half_told, is_over, may_go_on, own_key, usage_record
 from fucina.accounting.import_state import Identity, ImportState, JobId, digest, identity, microseconds
 from fucina.accounting.sacct import DELIMITER, Broken, Run, ended_between, of_jobs, read_rows, sacct_options
 from fucina.accounting.sacct_command import SacctSource
 from fucina.accounting.usage import RefusedUsage, UsageReceipt, UsageRecord
-from fucina.errors import BadInput
+from fucina.errors import BadInput, Unavailable
 from fucina.network.spec import Site
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,16 @@ OVERLAP_S = 15 * 60
 SWEEP_EVERY_S = 6 * 3600
 SWEEP_S = 8 * 86_400
 """The last days that are read again now and then: longer than slurmdbd may be down over a weekend."""
+GLANCE_EVERY_S = 600
+GLANCE_S = 3 * 3600
+"""The last hours are read again more often: an end is told late by a controller that was down, and a run that a killed
+controller has lost is closed as of its beginning."""
 SETTLE_S = 600
 """After a failure that Slurm may mend by itself, a job without a new run is over only after so long."""
+HALF_TOLD_S = 300
+"""How long a run's whole row is waited for: a killed controller never tells of some beginnings."""
+SETTLE_BY_QUEUE_S = 60
+"""The same where the queue can be asked whether it still has the job."""
 KEEP_S = 120 * 86_400
 """How long runs of acknowledged jobs are kept."""
 TARGET_ROWS = 20_000
@@ -45,6 +53,8 @@ PIECE = 2_000
 """Rows written at once."""
 
 Send = Callable[[tuple[UsageRecord, ...]], UsageReceipt]
+Queue = Callable[[Sequence[int]], Collection[int]]
+"""Which of these raw ids wait or run. Raises Unavailable."""
 
 
 def everything(_run: Run) -> bool:
@@ -82,6 +92,7 @@ class Importer:
     """Serves one site. `send` gives a batch to the hub and returns its receipt; an empty batch only asks for one.
 
     `wanted` says which runs are the hub's business, with all other runs of the same id; the rest is read and forgotten.
+    `queue` is asked about jobs that may go on: Slurm 22.05 can start one again under a row that has an end already.
     """
 
     def __init__(
@@ -94,6 +105,7 @@ class Importer:
         since: datetime,
         wanted: Callable[[Run], bool] = everything,
         all_users: bool = True,
+        queue: Queue | None = None,
     ) -> None:
         if site.slurm is None:
             raise BadInput(f"Site {site.id} has no Slurm.", hint="Only the accounting of a Slurm site can be imported.")
@@ -105,6 +117,7 @@ class Importer:
         self._since = int(since.timestamp())
         self._wanted = wanted
         self._all_users = all_users
+        self._queue = queue
         self._delimiter = DELIMITER + secrets.token_hex(4)
 
     def close(self) -> None:
@@ -124,6 +137,10 @@ class Importer:
         self._state.wake()
         begin = max(min(self._state.number("cursor", self._since + OVERLAP_S), end) - OVERLAP_S, 0)
         self._read_windows(begin, end, now=now, done=done, cursor=True)
+        glanced_at = self._state.number("glanced_at", 0)
+        if not glanced_at <= end < glanced_at + GLANCE_EVERY_S:
+            self._read_windows(max(self._since, end - GLANCE_S), end, now=now, done=done, cursor=False)
+            self._state.set_number("glanced_at", end)
         swept_at = self._state.number("swept_at", end)
         if not swept_at <= end < swept_at + SWEEP_EVERY_S:
             self._read_windows(max(self._since, end - SWEEP_S), end, now=now, done=done, cursor=False)
@@ -188,44 +205,64 @@ class Importer:
     def _send_dirty(self, now: datetime, done: Imported) -> None:
         while names := self._state.dirty(CHUNK):
             jobs = {name: group(self._state.runs(name)) for name in names}
-            self._confirm_ends(jobs, now, done)
+            alive = self._confirm_ends(jobs, now, done)
             ready: list[tuple[Identity, UsageRecord]] = []
             settled: list[JobId] = []
             waiting: list[JobId] = []
             for name, found in jobs.items():
+                over = [job for job in found if is_over(job) and not self._is_fresh(job, now)]
+                if name in alive and over and over[-1] is found[-1]:
+                    over.pop()
                 try:
-                    over = [job for job in found if is_over(job) and not self._is_fresh(job, now)]
                     ready.extend((identity(job), usage_record(job, site=self._site, measured_at=None)) for job in over)
                 except UnknownPartition as error:
                     done.problems = tuple({*done.problems, f"{error.message} {error.hint}"})
                     waiting.append(name)
                     continue
-                (waiting if any(self._is_fresh(job, now) for job in found) else settled).append(name)
+                held_back = name in alive or any(self._is_fresh(job, now) for job in found)
+                (waiting if held_back else settled).append(name)
             self._deliver(ready, now, done)
             with self._state.transaction():
                 self._state.clean(settled)
                 self._state.wait(waiting)
 
-    @staticmethod
-    def _is_fresh(job: Sequence[Run], now: datetime) -> bool:
-        """Whether it ended a moment ago in a way after which Slurm may start it again.
+    def _is_fresh(self, job: Sequence[Run], now: datetime) -> bool:
+        """Whether it ended a moment ago in a way after which Slurm may start it again, or its row is not whole yet.
 
         A job whose newest run goes on needs no waiting for: its row changes when that run ends.
         """
-        end = job[-1].end
-        return end is not None and may_go_on(job) and end > int(now.timestamp()) - SETTLE_S
+        end, before = job[-1].end, int(now.timestamp())
+        if end is None:
+            return False
+        settle_s = SETTLE_BY_QUEUE_S if self._queue else SETTLE_S
+        return (may_go_on(job) and end > before - settle_s) or (is_half_told(job) and end > before - HALF_TOLD_S)
 
-    def _confirm_ends(self, jobs: dict[JobId, list[list[Run]]], now: datetime, done: Imported) -> None:
-        """Ask Slurm about jobs that it may have started again."""
-        doubtful = [
-            name
-            for name, found in jobs.items()
-            if found and is_over(found[-1]) and may_go_on(found[-1]) and not self._is_fresh(found[-1], now)
-        ]
+    def _confirm_ends(self, jobs: dict[JobId, list[list[Run]]], now: datetime, done: Imported) -> set[JobId]:
+        """Ask Slurm about jobs that it may have started again; returns those that are not over."""
+        doubtful = self._doubtful(jobs, now)
         for first in range(0, len(doubtful), BATCH):
             self._ask_about([job_id for _, job_id in doubtful[first : first + BATCH]], done)
         for name in doubtful:
             jobs[name] = group(self._state.runs(name))
+        doubtful = self._doubtful({name: jobs[name] for name in doubtful}, now)
+        if self._queue is None or not doubtful:
+            return set()
+        alive: set[int] = set()
+        for first in range(0, len(doubtful), BATCH):
+            batch = [job_id for _, job_id in doubtful[first : first + BATCH]]
+            try:
+                alive |= set(self._queue(batch))
+            except Unavailable as error:
+                logger.info("%d jobs may go on; the queue cannot be asked: %s", len(batch), error.message)
+                alive |= set(batch)
+        return {name for name in doubtful if name[1] in alive}
+
+    def _doubtful(self, jobs: Mapping[JobId, list[list[Run]]], now: datetime) -> list[JobId]:
+        return [
+            name
+            for name, found in jobs.items()
+            if found and is_over(found[-1]) and may_go_on(found[-1]) and not self._is_fresh(found[-1], now)
+        ]
 
     def _deliver(self, ready: Sequence[tuple[Identity, UsageRecord]], now: datetime, done: Imported) -> None:
         new = [(job, record, what) for job, record in ready if not self._state.was_sent(job, what := digest(record))]

@@ -11,16 +11,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from fucina import __version__
 from fucina.agent.door import AgentDoor
+from fucina.agent.expected import Expected
 from fucina.agent.journal import Entry, Journal
 from fucina.agent.pace import Pace, pace_of
 from fucina.agent.policy import check_job
 from fucina.agent.reports import Reporter
-from fucina.agent.workdir import Places, lend_key, place, spec_at, take_key_back
+from fucina.agent.workdir import InputStore, Places, lend_key, nearest, place, spec_at, take_key_back
 from fucina.client.door import HubError
 from fucina.client.wire import ClaimedJob, ClaimRequest, HeartbeatAnswer, HeartbeatRequest
 from fucina.compute.executor import Executor, NoSuchJob
@@ -55,6 +57,14 @@ class PartitionWatcher(Protocol):
         """Every partition of the site, now."""
 
 
+@runtime_checkable
+class CancelKeeper(Protocol):
+    """An executor whose scheduler may forget that a job was cancelled."""
+
+    def end_again(self) -> int:
+        """End what was cancelled and runs all the same; how many. Raises Unavailable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Errand:
     """Something besides jobs that an agent does every so often; trouble with it is logged and stops nothing else."""
@@ -81,6 +91,7 @@ class Agent:
         errands: tuple[Errand, ...] = (),
         before_submit: Callable[[JobSpec], object] | None = None,
         pace: Pace | None = None,
+        store: InputStore | None = None,
     ) -> None:
         self._door = door
         self._executor = executor
@@ -89,6 +100,7 @@ class Agent:
         self._personal = personal
         self._errands = errands
         self._before_submit = before_submit
+        self._store = store
         self._pace = pace or pace_of(site)
         self._schedules = site.executor == "slurm"
         scratch = site.slurm.scratch if site.slurm and not site.is_remote else None
@@ -104,6 +116,7 @@ class Agent:
             report_s=self._pace.report_s,
         )
         self._reports: Mapping[str, JobReport] = {}
+        self._expected = Expected(executor)
         self._due_at: dict[str, float] = {}
         self._partitions: tuple[PartitionStatus, ...] = ()
         self._closed_some = False
@@ -180,6 +193,11 @@ class Agent:
             report = self._reports.get(entry.key)
             if report is not None and report.is_final:
                 self._end(entry, report)
+        if self._is_due("expected", self._pace.partitions_s):
+            try:
+                self._expected.look(self._reports, at=datetime.now(UTC))
+            except FactoryError as error:
+                logger.warning("when waiting jobs will start cannot be asked: %s", error.message)
 
     def _end(self, entry: Entry, report: JobReport) -> None:
         """Keep how a job ended; without success those that wait for it end too."""
@@ -226,7 +244,8 @@ class Agent:
         job = entry.job
         try:
             check_job(job, self._site, personal=self._personal)
-            workdir = place(self.places, job, fetch=lambda sha256, path: self._door.fetch_blob(entry.ref, sha256, path))
+            hub = partial(self._door.fetch_blob, entry.ref)
+            workdir = place(self.places, job, fetch=nearest(self._store, hub=hub))
             if self._before_submit is not None:
                 self._before_submit(job.spec)
             self._executor.submit(spec_at(job, workdir, self._environment(job), waits_for))
@@ -286,7 +305,7 @@ class Agent:
             if report.state is JobState.UNKNOWN and not entry.told.startswith(JobState.UNKNOWN):
                 logger.error("job %s: %s", entry.ref, report.reason)
             with self._one(entry):
-                self._closed_some |= self._reporter.tell(entry, report)
+                self._closed_some |= self._reporter.tell(entry, self._expected.add_to(report))
 
     @contextmanager
     def _one(self, entry: Entry) -> Iterator[None]:

@@ -19,11 +19,13 @@ class Pace:
     """Between two progress reports of one job."""
     heartbeat_s: float = 5.0
     partitions_s: float = 30.0
-    """Between two looks at the site's partitions."""
+    """Between two looks at the site's partitions, and at when its waiting jobs may start."""
     usage_s: float = 60.0
     """Between two imports of the scheduler's accounting."""
     accounts_s: float = 60.0
     """Between two looks at the accounts that the site should have."""
+    cancelled_s: float = 60.0
+    """Between two looks for cancelled jobs that run all the same."""
     retry_s: float = 30.0
     """Before a job that a limit of the site kept out is tried again."""
     patience_s: float = 10.0

@@ -16,7 +16,7 @@ from fucina.agent.workdir import Places, own_outputs
 from fucina.client.wire import FinishedRequest, ProgressRequest, StartedRequest
 from fucina.compute.executor import Executor, NoSuchJob
 from fucina.compute.record import ProgressLine, StageRecord
-from fucina.compute.spec import JobReport, JobState
+from fucina.compute.spec import JobReport, JobState, utc_iso
 from fucina.errors import BadInput, ErrorBody
 from fucina.line.digests import sha256_file, tree_digests
 from fucina.line.spec import StageName
@@ -49,7 +49,8 @@ class Reporter:
 
     def tell(self, entry: Entry, report: JobReport) -> bool:
         """Tell the hub what is new about a job; True when that was the last word. Raises what the hub answers."""
-        told = f"{report.state} {report.pending_reason}".strip()
+        start = utc_iso(report.starts_at) if report.starts_at else ""
+        told = " ".join(word for word in (report.state, report.pending_reason, start) if word)
         waits = report.state is JobState.CLAIMED
         unspoken = (waits and not report.pending_reason) or (report.is_final and report.started_at is None)
         if entry.told != told and not unspoken:

@@ -5,14 +5,18 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fucina.accounting.importer import Importer, in_accounts, started_by_the_hub
+from fucina.accounting.importer import Importer, Queue, in_accounts, started_by_the_hub
 from fucina.accounting.sacct_command import LocalSacct, SacctSource
 from fucina.agent.agent import Errand
 from fucina.agent.door import AgentDoor
 from fucina.client.wire_accounting import UsageRequest
+from fucina.compute.slurm import squeue
 from fucina.compute.slurm.opening import open_transport
 from fucina.compute.slurm.refusals import check
+from fucina.compute.slurm.states import state_of
 from fucina.compute.slurm.transport import Transport
+from fucina.compute.spec import FINAL
+from fucina.errors import Unavailable
 from fucina.network.spec import Site, SlurmSite
 from fucina.network.spec import Transport as TransportName
 
@@ -52,6 +56,7 @@ class UsageErrand:
             since=datetime.now(UTC) - LOOK_BACK,
             wanted=started_by_the_hub if personal else in_accounts(lambda: self._accounts),
             all_users=not personal,
+            queue=_queue(slurm),
         )
 
     def run(self) -> None:
@@ -69,6 +74,22 @@ class UsageErrand:
     def errand(self, *, every_s: float) -> Errand:
         """As the agent's loop takes it."""
         return Errand(name="usage", every_s=every_s, run=self.run)
+
+
+def _queue(slurm: SlurmSite) -> Queue:
+    transport = open_transport(slurm)
+
+    def alive(job_ids: Sequence[int]) -> set[int]:
+        argv = squeue.argv(job_ids=job_ids)
+        done = transport.run(argv)
+        if done.rc and "Invalid job id" in done.err:
+            return set()
+        listing = squeue.read(check(argv, done).text)
+        if listing.broken:
+            raise Unavailable(f"{len(listing.broken)} rows of squeue's answer cannot be read.")
+        return {row.job_id for row in listing.rows if state_of(row.state) not in FINAL}
+
+    return alive
 
 
 def _source(slurm: SlurmSite) -> SacctSource:

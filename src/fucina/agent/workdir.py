@@ -1,23 +1,37 @@
 """Places a job at the site: its working directory, its input files by digest, its frozen `stage.json`."""
 
+import logging
 import os
 import shutil
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from fucina.agent.identity import acting_as, find_user
 from fucina.agent.policy import BadJob
 from fucina.client.wire import ClaimedJob, RunSource
 from fucina.compute.spec import JobSpec
-from fucina.errors import BadInput
+from fucina.errors import BadInput, Unavailable
 from fucina.line.digests import sha256_file
 from fucina.line.spec import StageName
 from fucina.line.stage import STAGE_FILE, StageInput
 
+logger = logging.getLogger(__name__)
+
 Fetch = Callable[[str, Path], None]
 """Brings the file with this digest to this path."""
+
+
+class InputStore(Protocol):
+    """A storage near the site that may have an input already."""
+
+    def has(self, sha256: str) -> bool:
+        """Whether the whole file is there. Raises Unavailable."""
+
+    def get(self, sha256: str, target: Path) -> object:
+        """Fetch it, from where an earlier try broke off. Raises Unavailable."""
 
 
 class DigestMismatch(BadInput):
@@ -42,6 +56,23 @@ class Places:
     def workdir(self, job: ClaimedJob) -> Path:
         """Where the job works."""
         return self.run_folder(job) / (str(job.stage) if job.stage else "work")
+
+
+def nearest(store: InputStore | None, *, hub: Fetch) -> Fetch:
+    """Fetch from a storage near the site where it has the file and serves it, else from the hub."""
+    if store is None:
+        return hub
+
+    def fetch(sha256: str, path: Path) -> None:
+        try:
+            if store.has(sha256):
+                store.get(sha256, path)
+                return
+        except Unavailable as error:
+            logger.warning("%s The hub is asked instead.", error.message)
+        hub(sha256, path)
+
+    return fetch
 
 
 def place(places: Places, job: ClaimedJob, *, fetch: Fetch) -> Path:

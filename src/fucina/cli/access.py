@@ -1,12 +1,20 @@
 """Organisation, application and grant, from a project file."""
 
-from pydantic import ValidationError
+from pathlib import Path
+from typing import TypeVar
 
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from fucina.access.attachment_kinds import check_name, check_size, kind_of
 from fucina.cli.output import Format, say, show
 from fucina.client.hub import Hub
 from fucina.client.wire import ApplicationInfo, ApplicationRequest, DecisionRequest, OrganisationRequest, ProjectInfo
+from fucina.client.wire_access import ApplicationDetail, DraftSave
 from fucina.errors import BadInput, WrongState
 from fucina.line.spec import ProjectSpec
+
+R = TypeVar("R", bound=BaseModel)
 
 
 class BadDecision(BadInput):
@@ -19,6 +27,75 @@ class NoGrant(WrongState):
     """The project has no accelerator time."""
 
     code = "no_grant"
+
+
+class BadAnswers(BadInput):
+    """Answers that cannot be sent."""
+
+    code = "bad_answers"
+
+
+class UnreadableFile(BadInput):
+    """A file that is not there or is no text."""
+
+    code = "unreadable_file"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises UnreadableFile."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UnreadableFile(f"{path} cannot be read: {reason}.", hint="Give a text file in UTF-8.") from error
+
+
+def checked(kind: type[R], fields: object) -> R:
+    """A request from what was typed. Raises BadAnswers, naming the first thing that is wrong."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BadAnswers(f"{where}: {first['msg']}.", hint="Compare it with `fucina access questions REF`.") from error
+
+
+def answers_text(found: ApplicationDetail) -> str:
+    """A draft as YAML: each question stands above its answer."""
+    fields = {"version": found.version, "project": found.project, "purpose": found.purpose, "sector": found.sector}
+    lines = [yaml.safe_dump({**fields, "gpu_hours": found.gpu_hours or None}, allow_unicode=True, sort_keys=False)]
+    lines.append("answers:\n" if found.questions else "answers: {}\n")
+    for question in found.questions:
+        wants = f" One of: {', '.join(question.choices)}." if question.choices else ""
+        lines.append(f"  # {question.text.get('en', question.id)} ({question.kind}).{wants}\n")
+        value = found.answers.get(question.id, "")
+        text = yaml.safe_dump({question.id: value}, allow_unicode=True, width=100)
+        lines += [f"  {line}\n" for line in text.splitlines()]
+    return "".join(lines)
+
+
+def read_answers(path: Path) -> DraftSave:
+    """The file that `answers_text` began. Raises UnreadableFile, BadAnswers."""
+    try:
+        content = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise BadAnswers(f"{path} is no YAML: {str(error)[:300]}", hint="Mind indentation and colons.") from error
+    if not isinstance(content, dict):
+        raise BadAnswers(f"{path} has no fields.", hint="Begin with `fucina access questions REF`.")
+    plain = {name: value for name, value in content.items() if value is not None}
+    if isinstance(plain.get("answers"), dict):
+        plain["answers"] = {name: value for name, value in plain["answers"].items() if value not in (None, "")}
+    return checked(DraftSave, plain)
+
+
+def check_attachment(path: Path) -> None:
+    """Raises what the hub would, before anything is sent; UnreadableFile."""
+    try:
+        size = path.stat().st_size
+        check_size(size)
+        kind_of(path.read_bytes(), name=check_name(path.name))
+    except OSError as error:
+        raise UnreadableFile(f"{path} cannot be read: {error.strerror}.", hint="Give a file.") from error
 
 
 def ensure_organisation(hub: Hub, name: str, form: Format) -> str:

@@ -1,6 +1,7 @@
 """`fucina agent`."""
 
 import glob
+import importlib
 import logging
 import os
 import re
@@ -8,18 +9,20 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 
 from fucina.agent.accounts import Accounts
-from fucina.agent.agent import Agent, Errand
+from fucina.agent.agent import Agent, CancelKeeper, Errand
 from fucina.agent.door import AgentDoor
 from fucina.agent.pace import pace_of
 from fucina.agent.usage import UsageErrand
+from fucina.agent.workdir import InputStore
 from fucina.client.hub import Hub
 from fucina.client.wire_site import PersonalSiteRequest
 from fucina.compute.executor import Executor
 from fucina.compute.local import LocalExecutor
-from fucina.compute.slurm.opening import open_mirrored, open_slurm, open_transport
+from fucina.compute.slurm.mirror import Carrier
+from fucina.compute.slurm.opening import MissingLibrary, open_mirrored, open_slurm, open_transport
 from fucina.config import Settings
 from fucina.errors import BadInput, NotSignedIn, Unavailable
 from fucina.network.spec import Site, load_network, load_site
@@ -82,10 +85,34 @@ def agent_token(settings: Settings, site: Site) -> str:
 def open_executor(site: Site, root: Path) -> Executor:
     """What runs the site's jobs. Raises BadSiteFile, MissingLibrary."""
     if site.is_remote:
-        return open_mirrored(site, root=root)
+        return open_mirrored(site, root=root, carrier=_carrier(site))
     if site.executor == "slurm":
         return open_slurm(site, root=root)
     return LocalExecutor(root / "jobs")
+
+
+def _carrier(site: Site) -> Carrier | None:
+    """The storage over which large files travel to the site, where its file names one. Raises MissingLibrary."""
+    if site.slurm is None or site.slurm.store is None:
+        return None
+    return _stores().S3Carrier(site.slurm.store, site.slurm)
+
+
+def input_store(site: Site) -> InputStore | None:
+    """The storage in which inputs are looked for, where the site file names one. Raises MissingLibrary, BadEndpoint."""
+    if site.slurm is None or site.slurm.store is None or site.is_remote:
+        return None
+    return _stores().store_of(site.slurm.store)
+
+
+def _stores() -> ModuleType:
+    try:
+        # Only sites with such a storage need the library.
+        return importlib.import_module("fucina.cli.stores")
+    except ImportError as error:
+        raise MissingLibrary(
+            "The library for S3 is not installed.", hint='Install it with pip install "fucina[data]".'
+        ) from error
 
 
 def register_personal(
@@ -150,6 +177,8 @@ def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = Fa
                 errands.append(Errand(name="accounts", every_s=pace.accounts_s, run=accounts.run))
             usage = UsageErrand(site=site, slurm=site.slurm, root=root, door=door, personal=personal)
             errands.append(usage.errand(every_s=pace.usage_s))
+            if isinstance(executor, CancelKeeper):
+                errands.append(Errand(name="cancelled jobs", every_s=pace.cancelled_s, run=executor.end_again))
         agent = Agent(
             door=door,
             executor=executor,
@@ -159,6 +188,7 @@ def run_agent(settings: Settings, *, token: str, site: Site, personal: bool = Fa
             personal=personal,
             errands=tuple(errands),
             before_submit=accounts.ensure if accounts else None,
+            store=input_store(site),
         )
         if drain:
             agent.draining.set()

@@ -8,13 +8,18 @@ from typing import Annotated
 import typer
 
 from fucina.cli import (
+    access_commands,
     advise_commands,
+    audit_commands,
     data_commands,
     environment_commands,
     jobs_commands,
     ledger_commands,
     network_commands,
-    plan_sim_commands,
+    plan_scenarios_commands,
+    ranking_commands,
+    registry_commands,
+    review_commands,
     site_commands,
 )
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
@@ -29,13 +34,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(access_commands.app, name="access")
+app.add_typer(audit_commands.app, name="audit")
 app.add_typer(data_commands.app, name="data")
 app.add_typer(environment_commands.app, name="environment")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(network_commands.app, name="network")
+app.add_typer(registry_commands.app, name="registry")
+app.add_typer(ranking_commands.app, name="ranking")
+app.add_typer(review_commands.app, name="review")
 app.add_typer(site_commands.app, name="site")
 jobs_commands.add_to(app)
-app.add_typer(plan_sim_commands.app, name="plan")
+app.add_typer(plan_scenarios_commands.app, name="plan")
 app.command(name="advise")(advise_commands.advise)
 
 RunArgument = Annotated[str, typer.Argument(help="Reference of a run or a job; `last` is your newest run.")]
@@ -260,6 +270,9 @@ def verify(
     key: Annotated[
         Path | None, typer.Option("--key", help="The factory's public key; this machine's when left out.")
     ] = None,
+    log: Annotated[
+        Path | None, typer.Option("--log", help="The factory's log, or a proof of it: shows what was withdrawn.")
+    ] = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Check a release offline: every digest, the signature, the gates, the dossier."""
@@ -267,7 +280,7 @@ def verify(
     from fucina.config import load_settings
 
     with speaking(form):
-        good = verify_and_tell(folder, key or load_settings().public_key, form)
+        good = verify_and_tell(folder, key or load_settings().public_key, form, log=log)
     if not good:
         raise typer.Exit(1)
 

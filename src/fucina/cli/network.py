@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from fucina.cli.output import say, table
-from fucina.cli.runs import connect
+from fucina.cli.output import err, say, table
+from fucina.cli.runs import connect, token_of
 from fucina.client.hub import Hub
 from fucina.client.wire_network import (
     AntennaEntry,
@@ -15,7 +15,7 @@ from fucina.client.wire_network import (
     SystemEntry,
 )
 from fucina.config import load_settings
-from fucina.errors import NotVisible
+from fucina.errors import NotSignedIn, NotVisible
 from fucina.network.catalogue import Money, Source, shipped_catalogue
 from fucina.network.catalogue_filter import (
     Wanted,
@@ -48,9 +48,21 @@ def _hub() -> Iterator[Hub]:
         yield hub
 
 
+def _takes_shipped(asked: bool) -> bool:
+    """Whether to show what is shipped: when asked to, and where nobody has named a hub."""
+    if asked:
+        return True
+    try:
+        token_of(load_settings())
+    except NotSignedIn:
+        err.print("No hub is known here: these are the facts that this version of Fucina ships.", style="dim")
+        return True
+    return False
+
+
 def factory_rows(wish: Wanted, *, shipped: bool) -> list[FactoryEntry]:
     """Factories that fit."""
-    if shipped:
+    if _takes_shipped(shipped):
         return [FactoryEntry(record=row) for row in select_factories(shipped_catalogue(), wish)]
     with _hub() as hub:
         return hub.network_factories(wish)
@@ -58,7 +70,7 @@ def factory_rows(wish: Wanted, *, shipped: bool) -> list[FactoryEntry]:
 
 def one_factory(name: str, *, shipped: bool) -> Found:
     """One factory with the sources. Raises NoSuchFactory."""
-    if not shipped:
+    if not _takes_shipped(shipped):
         with _hub() as hub:
             entry = hub.network_factory(name)
             return Found(entry, {source.id: source for source in hub.network_edition().sources})
@@ -71,7 +83,7 @@ def one_factory(name: str, *, shipped: bool) -> Found:
 
 def antenna_rows(wish: Wanted, *, shipped: bool) -> list[AntennaEntry]:
     """Antennas that fit."""
-    if shipped:
+    if _takes_shipped(shipped):
         return [AntennaEntry(record=row) for row in select_antennas(shipped_catalogue(), wish)]
     with _hub() as hub:
         return hub.network_antennas(wish)
@@ -79,7 +91,7 @@ def antenna_rows(wish: Wanted, *, shipped: bool) -> list[AntennaEntry]:
 
 def system_rows(wish: Wanted, *, shipped: bool) -> list[SystemEntry]:
     """Machines that fit."""
-    if shipped:
+    if _takes_shipped(shipped):
         return [SystemEntry(record=row) for row in select_systems(shipped_catalogue(), wish)]
     with _hub() as hub:
         return hub.network_systems(wish)
@@ -87,7 +99,7 @@ def system_rows(wish: Wanted, *, shipped: bool) -> list[SystemEntry]:
 
 def service_rows(wish: Wanted, *, shipped: bool) -> list[OfferEntry]:
     """Services with the factories that fit."""
-    if shipped:
+    if _takes_shipped(shipped):
         offers = select_services(shipped_catalogue(), wish)
         return [OfferEntry(service=one.service, factories=tuple(row.id for row in one.factories)) for one in offers]
     with _hub() as hub:
@@ -96,7 +108,7 @@ def service_rows(wish: Wanted, *, shipped: bool) -> list[OfferEntry]:
 
 def programme_rows(wish: Wanted, *, shipped: bool) -> list[ProgrammeEntry]:
     """Programmes that fit."""
-    if shipped:
+    if _takes_shipped(shipped):
         return [ProgrammeEntry(record=row) for row in select_programmes(shipped_catalogue(), wish)]
     with _hub() as hub:
         return hub.network_programmes(wish)
@@ -117,7 +129,7 @@ def print_factories(found: Sequence[FactoryEntry]) -> None:
         for one in found
     ]
     columns = ("id", "factory", "place", "services", "new system", "sectors", "as of")
-    table(f"{len(found)} AI Factories", columns, rows)
+    table(f"AI Factories: {len(found)}", columns, rows)
     if any(one.edits for one in found):
         say("* has facts that were changed at this hub.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fucina.cli.output import Format, FormatOption, out, say, show, speaking, table
+from fucina.cli.plan_saving import SaveOption, keep
 from fucina.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def train(
         typer.Option(help="Write torchrun and FSDP settings here; only layouts of plain FSDP are tried."),
     ] = None,
     application: Annotated[bool, typer.Option("--application", help="Print the technical part as Markdown.")] = False,
+    save: SaveOption = "",
 ) -> None:
     """Say what a training run takes: layouts, days, GPU-hours, energy, and how sure that is."""
     from fucina.units import parse_count
@@ -109,7 +111,12 @@ def train(
                 "resilience": {name: value for name, value in given.items() if value is not None},
             }
         )  # fmt: skip
-        _serve(question, form) if recipe is RecipeName.INFERENCE else _train(question, form, launch, application)
+        options = {"model": model, "tokens": tokens, "system": system, "recipe": str(recipe)}
+        options |= {"gpus": str(devices or ""), "days": f"{days:g}", "precision": str(precision)}
+        if recipe is RecipeName.INFERENCE:
+            _serve(question, form, save, options)
+        else:
+            _train(question, form, launch, application, save, options)
 
 
 def _question(fields: dict[str, object]) -> "TrainingQuestion":
@@ -130,20 +137,29 @@ def _question(fields: dict[str, object]) -> "TrainingQuestion":
         raise BadInput(f"{name}: {first['msg']}.", hint="`fucina plan train --help` says what fits.") from error
 
 
-def _serve(question: "TrainingQuestion", form: Format) -> None:
+def _serve(question: "TrainingQuestion", form: Format, save: str, options: dict[str, str]) -> None:
     from fucina.planning.serving import plan_serving
 
     answer = plan_serving(question)
+    keep(answer, save, kind="train", options=options)
     if not show(answer, form):
         _print_serving(answer)
 
 
-def _train(question: "TrainingQuestion", form: Format, launch: Path | None, application: bool) -> None:
+def _train(
+    question: "TrainingQuestion",
+    form: Format,
+    launch: Path | None,
+    application: bool,
+    save: str,
+    options: dict[str, str],
+) -> None:
     from fucina.planning.application import application_text
     from fucina.planning.launch import launch_yaml
     from fucina.planning.training import plan_training
 
     answer = plan_training(question)
+    keep(answer, save, kind="train", options=options)
     if launch is not None:
         _write(launch, launch_yaml(answer))
     if show(answer, form):

@@ -9,13 +9,14 @@ import typer
 
 from fucina.cli.output import Format, FormatOption, err, out, say, show, speaking, table
 from fucina.cli.plan_commands import app
+from fucina.cli.plan_saving import SaveOption, keep
 
 if TYPE_CHECKING:
     from fucina.planning.simulate.scenario import Result, Scenario
 
 __all__ = ["app"]
 
-SaveOption = Annotated[Path | None, typer.Option("--save", help="Keep the result as JSON, for `fucina plan compare`.")]
+ProgressOption = Annotated[Path | None, typer.Option("--progress", help="Write here how far it is.", hidden=True)]
 FileArgument = Annotated[
     Path | None, typer.Argument(help="A scenario (YAML); without one, the example that is shipped.")
 ]
@@ -33,7 +34,7 @@ def replay(
 ) -> None:
     """Replay a trace of jobs on one machine, exact to the second."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.errors import BadInput
         from fucina.planning.simulate.accounting_traces import read_trace
         from fucina.planning.simulate.compiled import COMPILED
@@ -57,24 +58,31 @@ def cluster(
     job_class: Annotated[str, typer.Option("--class", help="How large must a pool be for this class of jobs?")] = "",
     p95_wait_s: Annotated[float, typer.Option("--p95-wait", help="Wait that 95 % of them may have at most, s.")] = 3600,
     pool: Annotated[str, typer.Option(help="The pool that may grow or shrink; else the first.")] = "",
-    save: SaveOption = None,
+    save: SaveOption = "",
+    progress: ProgressOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Simulate a site: waits, use, energy; or say how many accelerators a wait needs."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.planning.simulate.scenario import load_scenario, shipped
         from fucina.planning.simulate.whatif import size_for_wait
 
         scenario = load_scenario(scenario_file) if scenario_file else shipped("fast-lane")
         if not job_class:
-            _tell(_simulated(scenario, form), save, form)
+            result = _simulated(scenario, form, progress)
+            keep(result, save, kind="cluster", question=_question(scenario_file))
+            _tell(result, form)
             return
         with _status("Trying sizes", form) as tell:
             answer = size_for_wait(
                 scenario, job_class=job_class, p95_wait_s=p95_wait_s, pool_id=pool,
                 watch=lambda trial: tell(f"{trial.num_gpus:,} accelerators: {trial.p95_wait_s:,.0f} s"),
             )  # fmt: skip
+        keep(
+            answer, save, kind="cluster", question=_question(scenario_file),
+            options={"class": job_class, "p95-wait": f"{p95_wait_s:g}", "pool": pool},
+        )  # fmt: skip
         if not show(answer, form):
             rows = [
                 (f"{t.num_nodes:,}", f"{t.num_gpus:,}", f"{t.p95_wait_s:,.0f}", "yes" if t.meets else "no")
@@ -93,13 +101,14 @@ def network(
     down: Annotated[str, typer.Option(help="A pool that is lost; `none` for no outage.")] = "",
     days: Annotated[float, typer.Option(help="For how long, from the eighth day.")] = 14,
     route: Annotated[str, typer.Option(help="home, local-first, shortest-wait, energy or data-gravity.")] = "",
-    save: SaveOption = None,
+    save: SaveOption = "",
+    progress: ProgressOption = None,
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Simulate the network of sites beside itself with a site lost: who waits how much longer, and where the jobs
     go."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.errors import BadInput
         from fucina.planning.simulate.cluster import Outage, Route
         from fucina.planning.simulate.scenario import load_scenario, shipped
@@ -116,13 +125,16 @@ def network(
             changed["outages"] = () if down == "none" else (Outage(pool=down, begins_day=7, days=days),)
             changed["name"] = "as usual" if down == "none" else f"{down} down for {days:g} days"
         scenario = scenario.model_copy(update=changed)
-        result = _simulated(scenario, form)
+        result = _simulated(scenario, form, progress)
+        keep(
+            result, save, kind="network", question=_question(scenario_file),
+            options={"down": down, "days": f"{days:g}" if down else "", "route": route},
+        )  # fmt: skip
         if form is Format.TEXT and scenario.outages:
-            usual = _simulated(scenario.model_copy(update={"outages": (), "name": "as usual"}), form)
+            usual = _simulated(scenario.model_copy(update={"outages": (), "name": "as usual"}), form, None)
             _beside(usual, result)
-            _keep(result, save)
         else:
-            _tell(result, save, form)
+            _tell(result, form)
 
 
 @app.command()
@@ -133,7 +145,7 @@ def compare(
 ) -> None:
     """Put two saved results side by side."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from fucina.planning.simulate import whatif
         from fucina.planning.simulate.scenario import load_result
 
@@ -142,7 +154,8 @@ def compare(
             _beside(one, other)
 
 
-def _check_extra() -> None:
+def check_extra() -> None:
+    """Raise Unavailable where the extra `plan` is not installed."""
     from importlib.util import find_spec
 
     from fucina.errors import Unavailable
@@ -151,7 +164,7 @@ def _check_extra() -> None:
         raise Unavailable(f"Planning needs {' and '.join(missing)}.", hint="Install them: pip install 'fucina[plan]'.")
 
 
-def _simulated(scenario: "Scenario", form: Format) -> "Result":
+def _simulated(scenario: "Scenario", form: Format, progress_file: Path | None) -> "Result":
     import time
 
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -161,11 +174,13 @@ def _simulated(scenario: "Scenario", form: Format) -> "Result":
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=form is not Format.TEXT) as progress:
         task = progress.add_task(f"Jobs of {scenario.name}", total=None)
-        return run_scenario(
-            scenario,
-            clock=time.perf_counter,
-            watch=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+
+        def watch(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+            if progress_file is not None:
+                progress_file.write_text(f"{done} {total}\n", encoding="utf-8")
+
+        return run_scenario(scenario, clock=time.perf_counter, watch=watch)
 
 
 @contextmanager
@@ -177,19 +192,12 @@ def _status(text: str, form: Format) -> Iterator[Callable[[str], None]]:
         yield lambda more: status.update(f"{text}: {more}")
 
 
-def _keep(result: "Result", save: Path | None) -> None:
-    from fucina.errors import BadInput
-
-    if save is None:
-        return
-    try:
-        save.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise BadInput(f"{save} cannot be written: {error}", hint="Choose another place.") from error
+def _question(path: Path | None) -> str:
+    """The text of the scenario file, which was read before."""
+    return path.read_text(encoding="utf-8") if path else ""
 
 
-def _tell(result: "Result", save: Path | None, form: Format) -> None:
-    _keep(result, save)
+def _tell(result: "Result", form: Format) -> None:
     if show(result, form):
         return
     for kind, names in _SHOWN.items():
@@ -248,11 +256,12 @@ def _beside(one: "Result", other: "Result") -> None:
 def gigafactory(
     question_file: Annotated[Path | None, typer.Argument(help="A question (YAML); without one, the example.")] = None,
     report: Annotated[Path | None, typer.Option("--report", help="Write the board's report as a PDF.")] = None,
+    save: SaveOption = "",
     form: FormatOption = Format.TEXT,
 ) -> None:
     """Choose sites and accelerators for a gigafactory under caps of power, and say what failures cost it."""
     with speaking(form):
-        _check_extra()
+        check_extra()
         from datetime import UTC, datetime
 
         from fucina.errors import BadInput
@@ -260,6 +269,7 @@ def gigafactory(
         from fucina.planning.simulate.siting import load_question, plan
 
         found = plan(load_question(question_file))
+        keep(found, save, kind="gigafactory", question=_question(question_file))
         if report is not None:
             try:
                 report.write_bytes(write_report(found, made_at=datetime.now(UTC)))

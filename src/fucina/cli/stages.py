@@ -39,11 +39,12 @@ def run_named(name: str, workdir: Path) -> int:
     return run_stage(StageName(name), workdir, settings, place=place)
 
 
-def verify_and_tell(folder: Path, public_key: Path, form: Format) -> bool:
+def verify_and_tell(folder: Path, public_key: Path, form: Format, *, log: Path | None = None) -> bool:
     """Verify a release and say what was found; returns whether it is good."""
     from fucina.line.verify import verify
+    from fucina.trust.transparency import read_evidence
 
-    report = verify(folder, public_key=public_key)
+    report = verify(folder, public_key=public_key, evidence=read_evidence(log) if log else None)
     if show(report, form):
         return report.ok
     if report.gates:
@@ -59,6 +60,8 @@ def verify_and_tell(folder: Path, public_key: Path, form: Format) -> bool:
         table("", ("gate", "measured", "limit", ""), rows, right=(1,))
     for finding in report.findings:
         out.print(f"[red]✗[/red] {escape(finding.path)}: {escape(finding.message)}", soft_wrap=True)
+    for note in report.notes:
+        say(f"  {escape(note)}")
     if report.ok:
         say(
             f"[green]✓[/green] {folder} verifies: {report.num_files} files, content {report.content_digest[:16]}…, "

@@ -24,6 +24,8 @@ GRACE_S = 30.0
 """For the agent to have running jobs write their checkpoints."""
 LOOK_S = 0.2
 PR_SET_PDEATHSIG = 1
+LEAVING_S = 8.0
+"""How long the hub of a factory that was killed may take to go."""
 
 
 class AlreadyUp(WrongState):
@@ -67,8 +69,11 @@ def supervise(settings: Settings, form: Format) -> None:
     Raises AlreadyUp, PortInUse, CannotStart.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
+    ran_here = (settings.home / "up.lock").exists()
     lock = _lock(settings)
     try:
+        # A hub whose factory was killed a moment ago still finishes what it has begun.
+        _wait(lambda: not ran_here or _is_free(settings), LEAVING_S)
         _check_port(settings)
         _prepare_home(settings)
         factory = _Factory(settings)
@@ -214,6 +219,14 @@ def _lock(settings: Settings) -> int:
     os.ftruncate(lock, 0)
     os.write(lock, json.dumps({"pid": os.getpid(), "url": settings.url}).encode())
     return lock
+
+
+def _is_free(settings: Settings) -> bool:
+    try:
+        _check_port(settings)
+    except PortInUse:
+        return False
+    return True
 
 
 def _check_port(settings: Settings) -> None:

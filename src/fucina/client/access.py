@@ -1,5 +1,7 @@
 """People, organisations, applications and decisions."""
 
+from urllib.parse import quote
+
 from fucina.client.door import Door
 from fucina.client.wire import (
     ApplicationInfo,
@@ -9,6 +11,7 @@ from fucina.client.wire import (
     OrganisationInfo,
     OrganisationRequest,
 )
+from fucina.client.wire_access import ModeInfo, ModesText, SavedModes
 
 
 class AccessCalls(Door):
@@ -25,6 +28,18 @@ class AccessCalls(Door):
     def add_organisation(self, request: OrganisationRequest) -> OrganisationInfo:
         """Found an organisation."""
         return self.post(OrganisationInfo, "/organisations", request)
+
+    def modes(self) -> list[ModeInfo]:
+        """Access modes and calls on offer."""
+        return self.list(ModeInfo, "/access-modes")
+
+    def mode(self, mode_id: str) -> ModeInfo:
+        """One access mode."""
+        return self.get(ModeInfo, f"/access-modes/{quote(mode_id, safe='')}")
+
+    def save_modes(self, text: str) -> SavedModes:
+        """Put modes or calls on offer, written as YAML."""
+        return self.post(SavedModes, "/access-modes", ModesText(text=text))
 
     def applications(self) -> list[ApplicationInfo]:
         """Applications that one may see."""

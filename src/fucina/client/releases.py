@@ -4,7 +4,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fucina.client.door import Door
-from fucina.client.wire import ReleaseInfo
+from fucina.client.wire import ReleaseInfo, ReleaseWithdrawal
+from fucina.trust.transparency import InclusionProof, ReleaseLog
 
 
 class ReleaseCalls(Door):
@@ -25,6 +26,18 @@ class ReleaseCalls(Door):
     def fetch_release_file(self, ref: str, path: str, target: Path) -> None:
         """Download one file of a release."""
         self.fetch(f"/releases/{ref}/files/{quote(path)}", target)
+
+    def withdraw(self, ref: str, request: ReleaseWithdrawal) -> ReleaseInfo:
+        """Say to everybody that a release must not be used any more."""
+        return self.post(ReleaseInfo, f"/releases/{ref}/withdraw", request)
+
+    def release_proof(self, ref: str) -> InclusionProof:
+        """That a release is in the factory's log."""
+        return self.get(InclusionProof, f"/releases/{ref}/proof")
+
+    def release_log(self) -> ReleaseLog:
+        """The factory's log of releases."""
+        return self.get(ReleaseLog, "/release-log")
 
     def factory_key(self) -> bytes:
         """The factory's public key, PEM."""

@@ -87,7 +87,11 @@ class ApplicationInfo(Answer):
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     decided_by: str = ""
-    submitted_at: AwareDatetime
+    version: int = 0
+    """Grows with every change; sent back with a move, it is refused when somebody else was quicker."""
+    created_at: AwareDatetime | None = None
+    submitted_at: AwareDatetime | None = None
+    """None for a draft."""
     decided_at: AwareDatetime | None = None
 
 
@@ -247,7 +251,15 @@ class ReleaseInfo(Answer):
     verified: bool
     content_digest: str
     num_open_questions: int
+    withdrawn_at: AwareDatetime | None = None
+    withdrawn_why: str = ""
     files: tuple[ReleaseFile, ...]
+
+
+class ReleaseWithdrawal(Request):
+    """Why a release must not be used any more."""
+
+    reason: str = Field(max_length=5000)
 
 
 # -- the agent's side

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from stdnum.pl import pesel
 
 from fucina.data.personal import MAX_PREFIX_CHARACTERS
-from fucina.data.recipe import PersonalData
+from fucina.data.recipe import FOUND_BY_SHAPE, PersonalData
 from fucina.data.validators import codice_fiscale_check, luhn
 
 _FIRST_NAMES = ("ada", "bruno", "chiara", "dag", "elena", "fosco", "greta", "ivo", "livia", "marco", "nora", "olga")
@@ -111,7 +111,7 @@ class _Draw:
 def make_record(*, number: int, language: str, seed: int) -> Record:
     """The record of a number: kinds take turns; languages without sentences of their own get English."""
     draw = _Draw("canary", seed, number)
-    kind = tuple(PersonalData)[number % len(PersonalData)]
+    kind = FOUND_BY_SHAPE[number % len(FOUND_BY_SHAPE)]
     first, last = draw.choice(_FIRST_NAMES), draw.choice(_LAST_NAMES)
     value = _value(kind, draw=draw, first=first, last=last)
     template = _SENTENCES.get(language, _SENTENCES["en"])[kind]
@@ -153,6 +153,9 @@ def _value(kind: PersonalData, *, draw: _Draw, first: str, last: str) -> str:
             return f"Q{draw.choice('AEFGHJK')} {draw.digits(3)} U{draw.choice('ABCDEFG')}"
         case PersonalData.CREDENTIAL:
             return "AKIAEXAMPLE" + "".join(draw.choice(_CIN_LETTERS) for _ in range(9))
+        case PersonalData.NAME:
+            # Drawn for no turn: without a list of names nothing would find it.
+            return f"{first.title()} {last.title()}"
 
 
 def _iban(draw: _Draw) -> str:

@@ -60,8 +60,12 @@ class DatasetCard(_Part):
     num_exact_duplicates: int
     num_near_duplicates: int
     near_duplicate_threshold: float
+    duplicates_dropped: bool | None = None
+    """Whether only the first of documents that are alike stayed; None in cards of before it was told."""
     redactions: dict[str, int]
     """Personal values redacted in kept documents, by kind; planted canaries not counted."""
+    num_repeats_removed: int = 0
+    """Paragraphs that a document had had before, taken out of it."""
     num_canaries: int
     num_canaries_redacted: int
     """Planted records that redaction found."""

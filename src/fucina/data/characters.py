@@ -1,5 +1,6 @@
 """What each character of Unicode is, as tables that kernels read; built from Python's own database, once a process."""
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
@@ -41,6 +42,7 @@ _UNSEEN = frozenset(
      *range(0xD800, 0xE000))
 )  # fmt: skip
 _PYTHON_ONLY_SPACES = frozenset("\x1c\x1d\x1e\x1f")
+_IN_NUMBER = re.compile("(?<=[0-9])[.,](?=[0-9])")
 _SAME_WHEN_FOLDED = ((0x3400, 0xA000), (0xAC00, 0xD7A4), (0x17000, 0x18D10), (0x20000, 0x2F800))
 """Ideographs and syllables: neither case nor diacritics, nothing to compose."""
 
@@ -86,9 +88,10 @@ def characters() -> Characters:
 def fold(text: str) -> bytes:
     """Lower case without diacritics, words parted by single spaces, everything else gone; UTF-8.
 
-    Kernels see words in this form without writing it down.
+    What groups digits or parts their decimals goes too, so that 1.000,50 is one word. Kernels see
+    words in this form without writing it down.
     """
-    return b" ".join(b"".join(map(_folded, text)).split())
+    return b" ".join(b"".join(map(_folded, _IN_NUMBER.sub("", text))).split())
 
 
 def _flags(character: str, category: str) -> int:

@@ -1,6 +1,5 @@
 """Third step, over all documents: duplicates, and who trains and who is held out."""
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +12,18 @@ from numpy.typing import NDArray
 
 from fucina.data.duplicates import candidates, join_near, same_bytes
 from fucina.data.executors import Checkpoint, Executor
+from fucina.data.hashing import hash64
 from fucina.data.ingest import Shard
 from fucina.data.judge import EXACT_DUPLICATE, NEAR_DUPLICATE
-from fucina.data.recipe import PrepareRecipe
+from fucina.data.recipe import PrepareRecipe, SourceFile
 from fucina.data.runs import banding, shingles
+from fucina.data.sampling import SAMPLED_OUT, sampled_out
 from fucina.data.shards import Scratch, read_table, texts_of, write_atomically
 from fucina.data.signatures import Signatures
 from fucina.data.words import Hashes, count_words, word_sets
+
+_SLACK = 0.01
+"""Whoever measures similarity cuts words a little differently: apostrophes, hyphens, numbers."""
 
 TRAIN = "train"
 VALIDATION = "validation"
@@ -118,6 +122,7 @@ class Decider:
     shards: tuple[Shard, ...]
     judged: tuple[Path, ...]
     signatures: tuple[Path, ...]
+    sources: tuple[SourceFile, ...]
     recipe: PrepareRecipe
     scratch: Scratch
     executor: Executor
@@ -127,8 +132,8 @@ class Decider:
         """Final reasons, clusters and splits; what was decided before an interruption is read back."""
         names: list[str] = [""]
         reasons = self._reasons(names)
-        names += [EXACT_DUPLICATE, NEAR_DUPLICATE]
-        exact_number, near_number = len(names) - 2, len(names) - 1
+        names += [EXACT_DUPLICATE, NEAR_DUPLICATE, SAMPLED_OUT]
+        exact_number, near_number, sampled_number = range(len(names) - 3, len(names))
         path = self.scratch.path("decide", suffix=".npy")
         if not path.exists():
             first, exact = self._clusters(reasons.size)
@@ -136,6 +141,8 @@ class Decider:
             later = standing & (first != np.arange(first.size))
             if self.recipe.drop_duplicates:
                 reasons[later & exact], reasons[later & ~exact] = exact_number, near_number
+            if self.recipe.sample:
+                reasons[(reasons == 0) & self._sampled_out()] = sampled_number
             splits = self._splits(reasons == 0, first)
             table = np.stack([reasons.astype(np.int32), splits.astype(np.int32), first])
             write_atomically(path, partial(_save, table), scratch=self.scratch.root)
@@ -174,12 +181,29 @@ class Decider:
                 clusters,
                 num_bands=num_bands,
                 sets=sets,
-                threshold=self.recipe.near_duplicate_threshold,
+                threshold=alike_from(self.recipe.near_duplicate_threshold),
                 checkpoint=self.checkpoint,
             )
         finally:
             sets.close()
         return clusters
+
+    def _sampled_out(self) -> NDArray[np.bool_]:
+        parts = []
+        for shard, judged in zip(self.shards, self.judged, strict=True):
+            self.checkpoint()
+            table = read_table(shard.path, columns=["id", "licence"])
+            parts.append(
+                sampled_out(
+                    table["id"].to_pylist(),
+                    source=self.sources[shard.source].name,
+                    licences=table["licence"].to_pylist(),
+                    judged=read_table(judged),
+                    rules=self.recipe.sample,
+                    seed=self.recipe.seed,
+                )
+            )
+        return np.concatenate(parts)
 
     def _splits(self, kept: NDArray[np.bool_], first: NDArray[np.int32]) -> NDArray[np.int8]:
         """1 for training, 2 for validation; documents that are alike are on one side."""
@@ -196,10 +220,9 @@ class Decider:
         return np.where(kept, sides[first], np.int8(0))
 
 
-def hash64(*parts: object) -> int:
-    """A number from any values, the same on every machine."""
-    text = "\0".join(map(str, parts)).encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+def alike_from(threshold: float) -> float:
+    """Similarity from which two documents are taken for copies, given what the recipe asks for."""
+    return threshold - _SLACK if threshold < 1 else threshold
 
 
 def split(values: Hashes, *, share: float) -> NDArray[np.int8]:

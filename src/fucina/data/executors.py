@@ -14,8 +14,15 @@ Checkpoint = Callable[[], None]
 """Raises Interrupted when the work should stop; a step calls it where nothing would be lost."""
 
 
+class ShareDone(Exception):
+    """This process has done its share of a step; what remains is for others."""
+
+
 class Executor(Protocol):
     """Runs one step on many items."""
+
+    replaying: bool
+    """Whether this process only goes where another has been: what is on disk is taken as it is."""
 
     def map(
         self,
@@ -30,6 +37,8 @@ class Executor(Protocol):
 
 class LocalExecutor:
     """Threads of this process; one item a thread is in memory at a time."""
+
+    replaying = False
 
     def __init__(self, num_threads: int = 0) -> None:
         self._num_threads = num_threads or len(os.sched_getaffinity(0))

@@ -154,6 +154,11 @@ def fetch_all(
     return Summary(kept=counts.pop("", 0), refused=dict(sorted(counts.items())))
 
 
+def fetched_files(folder: Path) -> dict[str, str]:
+    """The address of each file that lies in a folder of fetched documents."""
+    return {fetched.file: url for url, fetched in _done(folder).items()}
+
+
 def _done(folder: Path) -> dict[str, Fetched]:
     """What former runs kept and is still there; refusals are tried again."""
     found: dict[str, Fetched] = {}

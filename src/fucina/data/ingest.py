@@ -92,19 +92,22 @@ class ReadSource:
     html: HtmlProfile = HtmlProfile.FAST
     licences: tuple[str, ...] = ()
     """To keep; empty keeps all."""
+    replaying: bool = False
+    """Whether a source that was read to its end is taken as read, without a look at its digest."""
 
     def __call__(self, index: int, checkpoint: Checkpoint) -> list[int]:
         """Read one source; returns the number of records of each shard."""
         source = self.sources[index]
-        verify(source, workdir=self.workdir)
         manifest = self.scratch.path("read", source.sha256, source.name, suffix=".json")
+        if not (self.replaying and manifest.exists()):
+            verify(source, workdir=self.workdir)
         if not manifest.exists():
             counts: list[int] = []
             records = self._records(source)
             for number, batch in enumerate(_batches(records, limit=SHARD_RECORDS)):
                 checkpoint()
                 path = shard_path(self.scratch, source, number)
-                self.scratch.run(path, partial(_write_shard, batch))
+                self.scratch.run(path, partial(_write_shard, batch, source.licence))
                 counts.append(len(batch))
             write_atomically(manifest, partial(_write_json, counts), scratch=self.scratch.root)
         return list(json.loads(manifest.read_bytes()))
@@ -150,7 +153,7 @@ def shard_path(scratch: Scratch, source: SourceFile, number: int) -> Path:
     return scratch.path("read", source.sha256, source.name, number)
 
 
-def _write_shard(records: list[Record], path: Path) -> None:
+def _write_shard(records: list[Record], licence: str, path: Path) -> None:
     normalized = normalize_batch([record.text or "" for record in records])
     broken = [
         record.broken or ("" if normal.text else "empty") for record, normal in zip(records, normalized, strict=True)
@@ -165,6 +168,8 @@ def _write_shard(records: list[Record], path: Path) -> None:
             "text": column_of(join_texts([normal.text for normal in normalized])),
             "encoding": pa.array(encodings, pa.string()),
             "broken": pa.array(broken, pa.string()),
+            "licence": pa.array([record.licence or licence for record in records], pa.string()),
+            "url": pa.array([record.url for record in records], pa.string()),
             "shifts": pa.LargeListArray.from_arrays(shift_bounds, pa.array(shifts, pa.int32())),
         }
     )

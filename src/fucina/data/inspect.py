@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from fucina.data.card import CARD_FILE, DECISIONS_FILE, SPANS_FILE, DatasetCard, read_card
+from fucina.data.description import curation_of
+from fucina.data.drift import Drift, drift
 from fucina.errors import BadInput, NotVisible
 
 _SCORES_FROM = "language_confidence"
@@ -69,6 +71,8 @@ class Explanation(_Part):
     language: str
     characters: int | None
     scores: dict[str, float]
+    filters: dict[str, str]
+    """What each filter of the profile `datatrove` says on its own; empty in any other profile."""
     cluster: int
     alike: tuple[str, ...]
     """Ids of the documents in its cluster, the first one first; at most 20."""
@@ -92,6 +96,7 @@ class Difference(_Part):
     num_removed: int
     sources_added: tuple[str, ...]
     sources_removed: tuple[str, ...]
+    drift: tuple[Drift, ...]
 
 
 def card_of(out: Path) -> DatasetCard:
@@ -125,7 +130,8 @@ def funnel(out: Path) -> Funnel:
     card_of(out)
     table = _read(out / DECISIONS_FILE, ["step", "reason", "characters"])
     groups = table.group_by(["step", "reason"]).aggregate([("reason", "count"), ("characters", "sum")]).to_pylist()
-    order = {step: place for place, step in enumerate(("read", "length", "quality", "language", "duplicates", ""))}
+    steps = ("read", "length", "quality", "language", "screening", "sampling", "duplicates", "")
+    order = {step: place for place, step in enumerate(steps)}
     rows = [
         FunnelRow(
             step=group["step"] or "kept",
@@ -164,7 +170,8 @@ def _explanation(table: pa.Table, spans: pa.Table, row: int) -> Explanation:
     return Explanation(
         row=row,
         **{name: record[name] for name in fields},
-        scores={name: round(record[name], 4) for name in names if record[name] is not None},
+        scores={name: round(record[name], 4) for name in names if isinstance(record[name], float)},
+        filters={name: record[name] or "keep" for name in names if isinstance(record[name], str)},
         alike=tuple(alike) if len(alike) > 1 else (),
         spans=tuple(SpanFound(**span) for span in own),
     )
@@ -187,6 +194,7 @@ def diff(before: Path, after: Path) -> Difference:
         num_removed=len(kept[0] - kept[1]),
         sources_added=tuple(sorted(name for name, _ in sources[1] - sources[0])),
         sources_removed=tuple(sorted(name for name, _ in sources[0] - sources[1])),
+        drift=drift(curation_of(cards[0]), curation_of(cards[1])),
     )
 
 

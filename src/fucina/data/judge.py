@@ -2,8 +2,10 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -13,20 +15,24 @@ from numpy.typing import NDArray
 from fucina.data.language import identify_batch
 from fucina.data.quality import RULES, SCORES, first_failures, measure
 from fucina.data.readers import BROKEN
-from fucina.data.recipe import PrepareRecipe
+from fucina.data.recipe import PrepareRecipe, QualityProfile
 from fucina.data.runs import banding, bands_of
+from fucina.data.sampling import SAMPLED_OUT
 from fucina.data.screen import BLOCKED_WORDS, CONTAMINATED, PERSONAL
 from fucina.data.screening import Screening
 from fucina.data.shards import Texts, join_texts, texts_of
 from fucina.data.signatures import DIGEST_BYTES, write_signatures
 from fucina.data.words import CHARACTERS, Hashes
-from fucina.errors import BadInput
+from fucina.errors import BadInput, Unavailable
 
 TOO_SHORT = "too-short"
 TOO_LONG = "too-long"
 OTHER_LANGUAGE = "other-language"
 EXACT_DUPLICATE = "exact-duplicate"
 NEAR_DUPLICATE = "near-duplicate"
+
+PEER_FILTERS = ("gopher-repetition", "gopher-quality", "c4", "fineweb")
+"""Of the profile `datatrove`; a reason is the filter, a colon and the filter's own word for it."""
 
 MIN_SURVIVORS = 2
 """One document to train on and one to hold out."""
@@ -41,6 +47,7 @@ _STEPS = {
     BLOCKED_WORDS: "screening",
     CONTAMINATED: "screening",
     PERSONAL: "screening",
+    SAMPLED_OUT: "sampling",
 }
 
 
@@ -48,13 +55,34 @@ def step_of(reason: str) -> str:
     """The step that drops documents for a reason; empty for what is kept."""
     if reason in BROKEN:
         return "read"
-    return "quality" if reason in RULES else _STEPS.get(reason, "")
+    of_peer = reason.partition(":")[0] in PEER_FILTERS
+    return "quality" if reason in RULES or of_peer else _STEPS.get(reason, "")
 
 
 class NothingSurvives(BadInput):
     """The rules leave fewer documents than a training and a validation set need."""
 
     code = "nothing_survives"
+
+
+class ParityMissing(Unavailable):
+    """The profile `datatrove` without the words that it counts."""
+
+    code = "parity_missing"
+
+
+def peer_rules() -> ModuleType:
+    """The rules of the profile `datatrove`, which are an extra of their own.
+
+    Raises ParityMissing.
+    """
+    try:
+        return import_module("fucina.data.datatrove_rules")
+    except ImportError as error:
+        raise ParityMissing(
+            f"The quality profile `datatrove` cannot be loaded: {error}.",
+            hint="Run pip install 'fucina[parity]', or leave quality_profile out.",
+        ) from error
 
 
 class Judged(NamedTuple):
@@ -80,7 +108,13 @@ def judge_texts(texts: Texts, *, recipe: PrepareRecipe) -> Judged:
     reasons = np.full(len(languages), "", object)
     if recipe.languages:
         reasons[~np.isin(np.array(languages, str), recipe.languages)] = OTHER_LANGUAGE
-    if recipe.quality:
+    peer: dict[str, list[str]] = {}
+    if recipe.quality and recipe.quality_profile is QualityProfile.DATATROVE:
+        peer = _peer_decisions(texts, languages)
+        for name in reversed(PEER_FILTERS):
+            for row, reason in enumerate(peer[name]):
+                reasons[row] = f"{name}:{reason}" if reason else reasons[row]
+    elif recipe.quality:
         # Over the language: junk has none, and the card should say junk.
         failures = first_failures(measured, languages)
         reasons[failures >= 0] = np.array(list(RULES), object)[failures[failures >= 0]]
@@ -88,8 +122,21 @@ def judge_texts(texts: Texts, *, recipe: PrepareRecipe) -> Judged:
     reasons[short], reasons[long] = TOO_SHORT, TOO_LONG
     scores = {"characters": pa.array(characters), "language_confidence": _floats([e.confidence for e in identified])}
     scores |= {name: _floats(score(measured)) for name, score in SCORES.items()}
+    scores |= {name: pa.array(decisions, pa.string()) for name, decisions in peer.items()}
     known = ["" if skipped else code for skipped, code in zip((short | long).tolist(), languages, strict=True)]
     return Judged(reasons.tolist(), known, pa.table(scores), measured.hashes, measured.bounds)
+
+
+def _peer_decisions(texts: Texts, languages: Sequence[str]) -> dict[str, list[str]]:
+    """By filter the reason for each document, each filter asked on its own."""
+    rules = peer_rules()
+    decisions: dict[str, list[str]] = {name: [] for name in PEER_FILTERS}
+    for row, language in enumerate(languages):
+        text = texts.bytes_of(row).decode()
+        found = rules.judge(text, language=language) if text else {}
+        for name in PEER_FILTERS:
+            decisions[name].append(found.get(name, ""))
+    return decisions
 
 
 def _floats(values: object) -> pa.Array:

@@ -30,6 +30,7 @@ _WINDOW_BYTES = 600
 _SURE = 0.9
 _TELLING_BYTES = 600
 """Where the windows leave a doubt, so much of the beginning is looked at for words and letters."""
+_FEATURE_BITS = 20
 _MIN_CONFIDENCE = 0.1
 _PRIOR_ODDS = 20.0
 """How much likelier a language of the Union or one that was asked for is than a neighbour, before the text is seen.
@@ -57,9 +58,8 @@ class _Model(NamedTuple):
     languages: tuple[str, ...]
     next_state: NDArray[np.int32]
     """By row of the state and byte."""
-    row: NDArray[np.int32]
-    feature: NDArray[np.int32]
-    """That a state has seen; -1 for none."""
+    states: NDArray[np.int64]
+    """Of each its row, and in the low bits the feature that it has seen plus 1, else 0."""
     weights: NDArray[np.float32]
     """[features, classes]"""
     priors: NDArray[np.float32]
@@ -77,12 +77,12 @@ def _model(asked: frozenset[str]) -> _Model:
     whole = _identifier()
     chosen = [index for index, code in enumerate(whole.nb_classes) if code in asked | _EUROPEAN]
     languages = tuple(sorted({whole.nb_classes[index] for index in chosen}))
+    states = np.asarray(whole.tk_row).astype(np.int64) << _FEATURE_BITS | (np.asarray(whole.tk_output, np.int64) + 1)
     _identifier.cache_clear()  # Its own arrays take a hundred megabytes that nothing reads again.
     return _Model(
         languages=languages,
         next_state=np.asarray(whole.tk_nextmove).astype(np.int32),
-        row=np.asarray(whole.tk_row).astype(np.int32),
-        feature=np.asarray(whole.tk_output, np.int32),
+        states=states,
         weights=np.ascontiguousarray(whole.nb_ptc[:, chosen].astype(np.float32)),
         priors=whole.nb_pc[chosen].astype(np.float32),
         label=np.array([languages.index(whole.nb_classes[index]) for index in chosen], np.int32),
@@ -136,11 +136,12 @@ def identify_batch(
 
 
 @njit(cache=True, nogil=True)
-def _score(data, offsets, documents, window_bytes, next_state, row, features, weights, priors, label, confidences):  # type: ignore[no-untyped-def]  # noqa: C901
+def _score(data, offsets, documents, window_bytes, next_state, states, weights, priors, label, confidences):  # type: ignore[no-untyped-def]  # noqa: C901
     """Softmax of the log-posterior over the square root of the length, as py3langid defines it.
 
-    data: uint8[bytes]; offsets: int64[all + 1]; documents: int64[some]; weights: float32[features, classes];
-    label: int32[classes]; confidences: float32[all, languages], written for `documents`.
+    data: uint8[bytes]; offsets: int64[all + 1]; documents: int64[some]; states: int64[states];
+    weights: float32[features, classes]; label: int32[classes]; confidences: float32[all, languages], written for
+    `documents`.
     """
     num_classes = priors.size
     counts = np.zeros(weights.shape[0], np.int32)
@@ -150,7 +151,7 @@ def _score(data, offsets, documents, window_bytes, next_state, row, features, we
     for document in documents:
         begin, end = offsets[document], offsets[document + 1]
         num_touched = length = 0
-        state = np.int32(0)
+        state = states[0]
         step = (end - begin - window_bytes) // 2
         for window in range(3 if end - begin > 3 * window_bytes else 1):
             first, last = begin, end
@@ -159,7 +160,7 @@ def _score(data, offsets, documents, window_bytes, next_state, row, features, we
                 while data[first] & 0xC0 == 0x80:
                     first += 1
                 last = min(end, first + window_bytes)
-                state = next_state[(row[state] << 8) + 32] if window else state
+                state = states[next_state[(state >> _FEATURE_BITS << 8) + 32]] if window else state
             upper = True
             for position in range(first, last):
                 if 97 <= data[position] <= 122 or data[position] >= 128:
@@ -169,8 +170,8 @@ def _score(data, offsets, documents, window_bytes, next_state, row, features, we
                 byte = data[position]
                 if upper and 65 <= byte <= 90:
                     byte += 32
-                state = next_state[(row[state] << 8) + byte]
-                feature = features[state]
+                state = states[next_state[(state >> _FEATURE_BITS << 8) + np.int64(byte)]]
+                feature = (state & ((1 << _FEATURE_BITS) - 1)) - 1
                 if feature >= 0:
                     if counts[feature] == 0:
                         touched[num_touched] = feature

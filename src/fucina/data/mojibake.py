@@ -12,6 +12,17 @@ _LEADS = "ÂÃâÄÅĂÐÎÏ"
 
 def repair(text: str) -> str:
     """Undo wrong decodings line by line; a text without their marks comes back as it is."""
-    if text.isascii() or not any(lead in text for lead in _LEADS) or not _SUSPECT.search(text):
+    if text.isascii() or not _suspicious(text):
         return text
     return "\n".join(fix_encoding(line) if _SUSPECT.search(line) else line for line in text.split("\n"))
+
+
+def _suspicious(text: str) -> bool:
+    """Whether the pattern above matches; jumps from lead to lead, of which even French has few."""
+    for lead in _LEADS:
+        place = text.find(lead)
+        while place >= 0:
+            if _SUSPECT.match(text, place):
+                return True
+            place = text.find(lead, place + 1)
+    return False

@@ -27,6 +27,8 @@ class ClusterUnreachable(Unavailable):
 class RayExecutor:
     """The same steps as a thread runs, as tasks of a cluster."""
 
+    replaying = False
+
     def __init__(self, address: str, *, num_cores: int | None = None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if ray.is_initialized():

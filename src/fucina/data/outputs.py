@@ -21,12 +21,13 @@ from fucina.data.card import (
     canaries_json,
     personal_json,
 )
-from fucina.data.decide import TRAIN, VALIDATION, Decisions, hash64
+from fucina.data.decide import TRAIN, VALIDATION, Decisions
+from fucina.data.hashing import hash64
 from fucina.data.ingest import Shard
-from fucina.data.judge import step_of
+from fucina.data.judge import PEER_FILTERS, step_of
 from fucina.data.pack import TokenShards
 from fucina.data.quality import SCORES
-from fucina.data.recipe import PersonalData, PrepareRecipe, SourceFile
+from fucina.data.recipe import PersonalData, PrepareRecipe, QualityProfile, SourceFile
 from fucina.data.redaction import public_name, public_names
 from fucina.data.report import Report
 from fucina.data.shards import Scratch, read_table, texts_of, write_atomically
@@ -42,14 +43,17 @@ _DOCUMENTS = pa.schema(
         ("language", pa.string()),
         ("source", pa.string()),
         ("licence", pa.string()),
+        ("url", pa.string()),
         ("num_tokens", pa.int64()),
     ]
 )
-_REJECTED = pa.schema([("id", pa.string()), ("source", pa.string()), ("reason", pa.string())])
+_REJECTED = pa.schema([(name, pa.string()) for name in ("id", "source", "licence", "url", "step", "reason")])
 _DECISIONS = pa.schema(
     [
         ("id", pa.string()),
         ("source", pa.string()),
+        ("licence", pa.string()),
+        ("url", pa.string()),
         ("kept", pa.bool_()),
         ("split", pa.string()),
         ("step", pa.string()),
@@ -90,7 +94,6 @@ class Outputs:
         self._out = out
         self._scratch = scratch
         self._recipe = recipe
-        self._sources = sources
         self._names = [public_name(source.name) for source in sources]
         self._vocabulary_size = vocabulary_size
         self._report = Report(recipe=recipe, sources=sources)
@@ -102,7 +105,10 @@ class Outputs:
             for split in (TRAIN, VALIDATION)
         }
         self._rejected = GrowingTable(out / "rejected.parquet", schema=_REJECTED, scratch=scratch)
-        self._decisions = GrowingTable(out / DECISIONS_FILE, schema=_DECISIONS, scratch=scratch)
+        peer = recipe.quality and recipe.quality_profile is QualityProfile.DATATROVE
+        self._measures = ("language", "characters", "language_confidence", *SCORES, *(PEER_FILTERS if peer else ()))
+        schema = pa.schema([*_DECISIONS, *((name, pa.string()) for name in PEER_FILTERS if peer)])
+        self._decisions = GrowingTable(out / DECISIONS_FILE, schema=schema, scratch=scratch)
         self._spans = GrowingTable(out / SPANS_FILE, schema=_SPANS, scratch=scratch)
         self._canaries: list[tuple[int, Canary]] = []
         self._personal: list[tuple[int, int, PersonalValue]] = []
@@ -112,17 +118,16 @@ class Outputs:
         self, shard: Shard, *, decisions: Decisions, judged: pa.Table, redacted: pa.Table, encoded: pa.Table
     ) -> None:
         """Write what one shard came to."""
-        names = self._add_records(shard, decisions, judged)
+        records = self._add_records(shard, decisions, judged)
+        kept = records.take(pa.array(redacted["row"].to_numpy() - shard.first_row))
         tokens = encoded["tokens"].combine_chunks()
         lengths = np.diff(tokens.offsets.to_numpy())
         # Text that was redacted does not keep its length; characters are those that a reader of the text sees.
         documents = pa.table(
             {
-                "id": pa.array([names[row] for row in (redacted["row"].to_numpy() - shard.first_row).tolist()]),
+                **{name: kept[name] for name in ("id", "source", "licence", "url")},
                 "text": redacted["text"],
                 "language": redacted["language"],
-                "source": pa.array([self._names[shard.source]] * lengths.size, pa.string()),
-                "licence": pa.array([self._sources[shard.source].licence] * lengths.size, pa.string()),
                 "num_tokens": pa.array(lengths, pa.int64()),
                 "split": pa.array([_SPLITS[split] for split in redacted["split"].to_pylist()], pa.string()),
                 "characters": pc.utf8_length(redacted["text"]),
@@ -136,11 +141,12 @@ class Outputs:
             every = np.repeat(chosen, lengths)
             shards.add(ids[ends[0] : ends[-1]][every], lengths[chosen])
         self._report.add_kept(source=shard.source, documents=documents)
+        self._report.num_repeats_removed += pc.sum(redacted["num_repeats"]).as_py() or 0
         self._add_findings(redacted, documents["id"].to_pylist())
 
-    def _add_records(self, shard: Shard, decisions: Decisions, judged: pa.Table) -> list[str]:
-        """Count and list all records; returns their public ids."""
-        table = read_table(shard.path, columns=["id", "text", "encoding"])
+    def _add_records(self, shard: Shard, decisions: Decisions, judged: pa.Table) -> pa.Table:
+        """Count and list all records; returns what was listed, with public ids and addresses."""
+        table = read_table(shard.path, columns=["id", "text", "encoding", "licence", "url"])
         reasons = decisions.reason_names()
         self._report.add_records(
             source=shard.source, texts=texts_of(table["text"]), encodings=table["encoding"].to_pylist(), reasons=reasons
@@ -151,31 +157,32 @@ class Outputs:
             {
                 "id": pa.array(names, pa.string()),
                 "source": pa.array([self._names[shard.source]] * len(names), pa.string()),
+                "licence": table["licence"],
+                "url": pa.array(public_names(table["url"].to_pylist()), pa.string()),
                 "kept": pa.array(decisions.splits > 0),
                 "split": pa.array([_SPLITS[split] for split in decisions.splits.tolist()], pa.string()),
                 "step": pa.array([steps[reason] for reason in reasons], pa.string()),
                 "reason": pa.array(reasons, pa.string()),
                 "cluster": pa.array(decisions.clusters, pa.int64()),
-                **{name: judged[name] for name in ("language", "characters", "language_confidence", *SCORES)},
+                **{name: judged[name] for name in self._measures},
             }
         )
         self._decisions.add(listed)
         self._rejected.add(listed.filter(pa.array(decisions.splits == 0)))
-        return names
+        return listed
 
     def _add_findings(self, redacted: pa.Table, names: list[str]) -> None:
-        counts = [np.array(pc.list_value_length(redacted[name])) for name in ("findings", "spans", "canaries")]
-        for place in np.flatnonzero(sum(counts)).tolist():
-            row = redacted["row"][place].as_py()
-            for finding in redacted["findings"][place].as_py():
-                self._add_finding(finding)
+        num_canaries = np.array(pc.list_value_length(redacted["canaries"]))
+        for finding in redacted["findings"].combine_chunks().flatten().to_pylist():
+            self._add_finding(finding)
+        for place in np.flatnonzero(num_canaries).tolist():
             for canary in redacted["canaries"][place].as_py():
                 self._add_canary(canary, language=redacted["language"][place].as_py())
-            spans = [
-                {"id": names[place], "row": row, **span, "action": REDACTED}
-                for span in redacted["spans"][place].as_py()
-            ]
-            self._spans.add(pa.Table.from_pylist(spans, schema=_SPANS))
+        lists = redacted["spans"].combine_chunks()
+        places, spans = pc.list_parent_indices(lists), lists.flatten()
+        columns = {field.name: spans.field(field.name) for field in spans.type}
+        whose = {"id": pa.array(names, pa.string()).take(places), "row": redacted["row"].take(places)}
+        self._spans.add(pa.table({**whose, **columns, "action": pa.repeat(REDACTED, len(spans))}))
 
     def _add_finding(self, finding: Mapping[str, str]) -> None:
         self._report.redactions[finding["kind"]] += 1

@@ -15,6 +15,9 @@ from fucina.data.edges import character_after, character_before, stands_alone
 from fucina.data.identifiers import search as identifiers
 from fucina.data.recipe import PersonalData
 
+Searches = tuple[tuple[PersonalData, Callable[[bytes], Iterator[tuple[int, int]]]], ...]
+"""A kind, and what yields half-open slices of UTF-8 where values of it stand."""
+
 MAX_PREFIX_CHARACTERS = 200
 _MAX_PASSES = 4
 _BETWEEN = b"\0.\0"
@@ -52,8 +55,14 @@ _IP_BEFORE = re.compile(
 _SECTION_OCTET = 40
 """Four numbers below this look like the number of a section, unless the text speaks of addresses."""
 
-_PHONE_NOUN = "tel tlf tf fax cell cel mob ph gsm whatsapp telegram sms recapito centralino bel"
-_PHONE_STEM = "telef telèf teléf téléph telephon phon handy mobil móvil telem puhelin cellular portable"
+_PHONE_NOUN = (
+    "tel tél tlf tf tfn tfno tlm fax cell cel mob kom ph puh gsm tālr τηλ κιν тел моб whatsapp telegram sms recapito "
+    "centralino bel"
+)
+_PHONE_STEM = (
+    "telef telèf teléf téléph telephon phon handy mobil móvil telem puhelin cellular portable tālrun "
+    "τηλέφων τηλεφων κινητ телефон мобил"
+)
 _PHONE_VERB = (
     "chiam contatt call appel rufen ruft anruf llam ligar ligue zadzwo dzwoni suna volejte zavolejte pokli hívj contact"
 )
@@ -111,9 +120,12 @@ def find(text: str) -> tuple[Finding, ...]:
     return find_batch([text.encode()])[0]
 
 
-def find_batch(texts: Sequence[bytes]) -> list[tuple[Finding, ...]]:
-    """`find` in each of several texts, UTF-8: one walk for the windows, then each search once over all of them."""
-    found = _find_anywhere(texts)
+def find_batch(texts: Sequence[bytes], *, more: Searches = ()) -> list[tuple[Finding, ...]]:
+    """`find` in each of several texts, UTF-8: one walk for the windows, then each search once over all of them.
+
+    `more` are searches over whole texts, such as one for names, which come last of these.
+    """
+    found = _find_anywhere(texts, more)
     originals, texts = (
         texts,
         [_masked(text, [(start, end) for start, end, _ in taken]) for text, taken in zip(texts, found, strict=True)],
@@ -145,13 +157,13 @@ def find_batch(texts: Sequence[bytes]) -> list[tuple[Finding, ...]]:
 _Found = list[tuple[int, int, PersonalData]]
 
 
-def _find_anywhere(texts: Sequence[bytes]) -> list[_Found]:
+def _find_anywhere(texts: Sequence[bytes], more: Searches) -> list[_Found]:
     """What the searches that need no window find in each text."""
     found: list[_Found] = [[] for _ in texts]
     buffer = _BETWEEN.join(texts)
     places = np.cumsum([0, *(len(text) + len(_BETWEEN) for text in texts)]).tolist()
     masked = buffer
-    for kind, search in SEARCHES_ANYWHERE:
+    for kind, search in (*SEARCHES_ANYWHERE, *more):
         slices = list(search(masked))
         for start, end in slices:
             document = bisect_right(places, start) - 1
@@ -189,14 +201,14 @@ def plain(kind: PersonalData, _: str) -> str:
 
 
 def redact_batch(
-    texts: Sequence[bytes], *, kinds: Collection[PersonalData], replacement: Replacement = plain
+    texts: Sequence[bytes], *, kinds: Collection[PersonalData], replacement: Replacement = plain, more: Searches = ()
 ) -> list[RedactedBytes]:
-    """`redact` of each of several texts, UTF-8; `replacement` may give pseudonyms (`Pseudonyms.of`)."""
+    """`redact` of each of several texts, UTF-8; `replacement` may give pseudonyms, `more` searches."""
     done = [RedactedBytes(text, ()) for text in texts]
     pending = list(range(len(done)))
     for _ in range(_MAX_PASSES):
         again = []
-        found = find_batch([done[index].text for index in pending])
+        found = find_batch([done[index].text for index in pending], more=more)
         for index, findings in zip(pending, found, strict=True):
             chosen = [finding for finding in findings if finding.kind in kinds]
             if chosen:
@@ -367,8 +379,7 @@ def _phones(data: bytes) -> Iterator[tuple[int, int]]:
 
 _JOINERS = (b",", b".", b"-", b"/", b"_", b"=", b"#", b"$", b"+")
 
-_Search = Callable[[bytes], Iterator[tuple[int, int]]]
-SEARCHES: tuple[tuple[PersonalData, _Search], ...] = (
+SEARCHES: Searches = (
     (PersonalData.EMAIL, _emails),
     (PersonalData.IBAN, _ibans),
     (PersonalData.CODICE_FISCALE, _codici_fiscali),
@@ -384,7 +395,7 @@ kind is a member of PersonalData, a search, and a line here; a value with neithe
 marks of a candidate needs a new mark there.
 """
 
-SEARCHES_ANYWHERE: tuple[tuple[PersonalData, _Search], ...] = (
+SEARCHES_ANYWHERE: Searches = (
     (PersonalData.CREDENTIAL, credentials.search),
     (PersonalData.PLATE, plates.search),
 )

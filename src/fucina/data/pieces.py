@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from fucina.data.characters import ALPHABETIC, NUMBER, TABLE_SIZE, UNASSIGNED, WHITE
-from fucina.data.utf8 import decode
+from fucina.data.utf8 import decode, load_8
 
 LONGEST_PIECE = 2000
 """Bytes; merging takes the square of it."""
@@ -119,12 +119,14 @@ def _cut(  # type: ignore[no-untyped-def]
         position, end = offsets[document], offsets[document + 1]
         count = bounds[document]
         while position < end:
-            after = _piece_end(data, position, end, classes, single_numbers)
+            after, key = _letters_end(data, position, end, classes)
+            if after == position:
+                after = _piece_end(data, position, end, classes, single_numbers)
+                key = _key(data, position, after)
             if after < 0 or after - position > LONGEST_PIECE:
                 odd[document] = True
                 count = bounds[document]
                 break
-            key = _key(data, position, after)
             slot = np.int64((key * _PRIME) >> np.uint64(24)) & mask
             short = after - position < 8
             while slots[slot, 1] != 0 and not (
@@ -152,28 +154,68 @@ def _cut(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _letters_end(data, position, end, classes):  # type: ignore[no-untyped-def]
+    """The way of nearly every piece: where an optional blank and letters end, and the key; no move without letters."""
+    after = position
+    key = np.uint64(0)
+    if data[after] == 32:
+        key = np.uint64(32)
+        after += 1
+    first = after
+    while after < end:
+        byte = data[after]
+        if byte < 0x80:
+            if classes[byte] != _LETTERS:
+                break
+            key = _add(key, after - position, byte)
+            after += 1
+            continue
+        code, size = decode(data, after)
+        if code >= TABLE_SIZE or classes[code] != _LETTERS:
+            break
+        for _ in range(size):
+            key = _add(key, after - position, data[after])
+            after += 1
+    if after == first:
+        return position, key
+    return after, _closed(key, after - position)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add(key, place, byte):  # type: ignore[no-untyped-def]
+    """The key with one more byte: the bytes themselves where they fit, else a hash of them."""
+    if place < 7:
+        return key << np.uint64(8) | np.uint64(byte)
+    return (key ^ np.uint64(byte)) * _PRIME
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _closed(key, size):  # type: ignore[no-untyped-def]
+    """The bytes of a piece of up to seven and their number, so that no two have one key; else the hash."""
+    return key | np.uint64(size) << np.uint64(56) if size < 8 else key | np.uint64(1 << 63)
+
+
+@njit(cache=True, nogil=True)
 def _key(data, position, after):  # type: ignore[no-untyped-def]
-    """The bytes of a piece of up to seven and their number, so that no two have one key; else a hash of them."""
-    key = np.uint64(after - position)
-    if after - position < 8:
-        for place in range(position, after):
-            key = key << np.uint64(8) | np.uint64(data[place])
-        return key
+    key = np.uint64(0)
     for place in range(position, after):
-        key = (key ^ np.uint64(data[place])) * _PRIME
-    return key | np.uint64(1 << 63)
+        key = _add(key, place - position, data[place])
+    return _closed(key, after - position)
 
 
 @njit(cache=True, nogil=True)
 def _same(data, position, after, piece, starts, pool):  # type: ignore[no-untyped-def]
-    piece = np.int64(piece)
-    start = starts[piece]
-    if starts[piece + 1] - start != after - position:
+    """Whether a slice of eight bytes or more is a piece met before."""
+    start = starts[np.int64(piece)]
+    size = after - position
+    if starts[np.int64(piece) + 1] - start != size:
         return False
     offset = 0
-    while offset < after - position and pool[start + offset] == data[position + offset]:
-        offset += 1
-    return offset == after - position
+    while offset + 8 <= size:
+        if load_8(pool, start + offset) != load_8(data, position + offset):
+            return False
+        offset += 8
+    return load_8(pool, start + size - 8) == load_8(data, after - 8)
 
 
 @njit(cache=True, nogil=True)

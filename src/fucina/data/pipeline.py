@@ -13,25 +13,26 @@ from tokenizers import Tokenizer
 
 from fucina.compute.record import Progress, StageResult
 from fucina.data.decide import Decider, Decisions
-from fucina.data.executors import Checkpoint, Executor, LocalExecutor
-from fucina.data.ingest import ReadSource, Shard, ingest, ordered_sources
-from fucina.data.judge import judge_shard, raise_unless_enough
+from fucina.data.executors import Checkpoint, Executor, LocalExecutor, ShareDone
+from fucina.data.ingest import ReadSource, Shard, ingest, locate, ordered_sources, verify
+from fucina.data.judge import judge_shard, peer_rules, raise_unless_enough
 from fucina.data.language import check_languages
+from fucina.data.names import Gazetteer, read_gazetteer
 from fucina.data.outputs import Outputs
 from fucina.data.pack import encode_shard, training_texts
 from fucina.data.personal import Replacement, plain
 from fucina.data.pseudonyms import Pseudonyms, read_key
-from fucina.data.recipe import PrepareRecipe, SourceFile
+from fucina.data.recipe import PersonalData, PrepareRecipe, QualityProfile, SourceFile
 from fucina.data.redaction import Plantings, choose_places, redact_shard
 from fucina.data.screening import Screening, load_screening
 from fucina.data.shards import Scratch, digest_of, read_table, texts_of, write_table
 from fucina.data.sources import digest_file
 from fucina.data.tokens import load_tokenizer, tokenizer_files, train_tokenizer
 
-ENGINE_VERSION = 2
+ENGINE_VERSION = 3
 """Raised when a step changes what it makes, so that an old scratch folder is not taken for the new one's."""
 
-_PLACES = {"sources", "tokenizer", "pseudonym_key", "test_sets", "blocked_words"}
+_PLACES = {"sources", "tokenizer", "pseudonym_key", "test_sets", "blocked_words", "names"}
 """Fields of a recipe that say where something lies; what lies there counts."""
 
 _STEPS = (
@@ -78,6 +79,7 @@ class _Redact:
     plantings: Plantings
     judge: _Judge
     replacement: Replacement
+    gazetteer: Gazetteer | None
 
     def path(self, shard: Shard) -> Path:
         """What it makes."""
@@ -95,6 +97,7 @@ class _Redact:
             plantings=self.plantings,
             recipe=self.recipe,
             replacement=self.replacement,
+            more=((PersonalData.NAME, self.gazetteer.search),) if self.gazetteer else (),
         )
         write_table(table, path)
 
@@ -154,9 +157,11 @@ def prepare(
     What each step leaves in `scratch` is found again after an interruption; the outputs depend neither on that nor on
     the executor, threads of this process by default.
     Raises NothingSurvives, SourceMissing, SourceChanged, UnknownLanguage, BadTokenizer, BadKey, BadWordList,
-    Interrupted.
+    ParityMissing, Interrupted; ShareDone in a process that does a share only.
     """
     check_languages(recipe.languages)
+    if recipe.quality_profile is QualityProfile.DATATROVE:
+        peer_rules()
     scratch.mkdir(parents=True, exist_ok=True)
     tokenizer_sha256 = ""
     if recipe.tokenizer:
@@ -183,12 +188,23 @@ def prepare(
         plantings=_plantings(run, shards, judge, decisions),
         judge=judge,
         replacement=Pseudonyms(key).of if key else plain,
+        gazetteer=_gazetteer(run),
     )
     run.map(3, redact, shards)
     path = _tokenizer(run, [redact.path(shard) for shard in shards], total=_total(shards))
     encode = _Encode(scratch=run.scratch, redact=redact, tokenizer=path)
     run.map(5, encode, shards)
+    if run.executor.replaying:
+        raise ShareDone
     return _write(run, shards, encode, tokenizer_sha256=tokenizer_sha256, out=out)
+
+
+def _gazetteer(run: _Run) -> Gazetteer | None:
+    names = run.recipe.names
+    if names is None:
+        return None
+    verify(names, workdir=run.workdir)
+    return read_gazetteer(locate(names, workdir=run.workdir))
 
 
 def _write(run: _Run, shards: tuple[Shard, ...], encode: _Encode, *, tokenizer_sha256: str, out: Path) -> StageResult:
@@ -218,10 +234,11 @@ def _write(run: _Run, shards: tuple[Shard, ...], encode: _Encode, *, tokenizer_s
 def _recipe_digest(recipe: PrepareRecipe, tokenizer_sha256: str, key: bytes) -> str:
     """Of everything that decides outputs: where a source lies does not, nor does the order of the sources."""
     fields = recipe.model_dump(mode="json", exclude=_PLACES)
-    files = [file.sha256 for file in (*recipe.test_sets, *filter(None, [recipe.blocked_words]))]
+    files = [file.sha256 for file in recipe.test_sets]
+    lists = [file.sha256 if file else "" for file in (recipe.blocked_words, recipe.names)]
     sources = [(source.name, source.sha256, source.licence) for source in ordered_sources(recipe)]
     key_sha256 = hashlib.sha256(key).hexdigest() if key else ""
-    return digest_of(ENGINE_VERSION, fields, sources, files, tokenizer_sha256, key_sha256)
+    return digest_of(ENGINE_VERSION, fields, sources, files, lists, tokenizer_sha256, key_sha256)
 
 
 def _total(shards: tuple[Shard, ...]) -> int:
@@ -235,6 +252,7 @@ def _read(run: _Run) -> tuple[Shard, ...]:
         scratch=run.scratch,
         html=run.recipe.html,
         licences=run.recipe.licences,
+        replaying=run.executor.replaying,
     )
     shards = ingest(
         step,
@@ -255,6 +273,7 @@ def _decide(run: _Run, shards: tuple[Shard, ...], judge: _Judge) -> Decisions:
         shards=shards,
         judged=tuple(judgements for judgements, _ in paths),
         signatures=tuple(signatures for _, signatures in paths),
+        sources=run.sources,
         recipe=run.recipe,
         scratch=run.scratch,
         executor=run.executor,

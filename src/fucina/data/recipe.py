@@ -1,7 +1,7 @@
 """What `prepare` is asked to do, as data."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,12 @@ class PersonalData(StrEnum):
     NATIONAL_ID = "national-id"
     PLATE = "plate"
     CREDENTIAL = "credential"
+    NAME = "name"
+    """Of a person; found only where a list of names is given."""
+
+
+FOUND_BY_SHAPE = tuple(kind for kind in PersonalData if kind is not PersonalData.NAME)
+"""Kinds that need no list."""
 
 
 class HtmlProfile(StrEnum):
@@ -26,6 +32,21 @@ class HtmlProfile(StrEnum):
     FAST = "fast"
     BEST = "best"
     """About a quarter of the speed; keeps more of pages whose markup says little."""
+
+
+class QualityProfile(StrEnum):
+    """Whose quality rules decide."""
+
+    FUCINA = "fucina"
+    DATATROVE = "datatrove"
+    """As datatrove's filters decide, document by document; needs the extra `parity`."""
+
+
+Score = Literal[
+    "characters", "language_confidence", "mean_token_characters", "share_with_letters", "function_word_share",
+    "symbols_per_token", "repeated_line_share", "repeated_run_share",
+]  # fmt: skip
+"""Measures on every document."""
 
 
 class SourceFile(BaseModel):
@@ -44,6 +65,20 @@ class SourceFile(BaseModel):
     origin: str = ""
 
 
+class SampleRule(BaseModel):
+    """Which documents, and what share of them stays; what is left out fits every document."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    language: str = ""
+    source: str = ""
+    """A pattern of source names, such as `web/*`."""
+    licence: str = ""
+    scores: dict[Score, tuple[float, float]] = {}
+    """Least and most of measures in `decisions.parquet`."""
+    share: float = Field(ge=0, le=1)
+
+
 class PrepareRecipe(BaseModel):
     """Everything that decides the outputs of `prepare`."""
 
@@ -52,7 +87,9 @@ class PrepareRecipe(BaseModel):
     sources: tuple[SourceFile, ...]
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes to keep; empty keeps all."""
-    redact: tuple[PersonalData, ...] = tuple(PersonalData)
+    redact: tuple[PersonalData, ...] = FOUND_BY_SHAPE
+    names: SourceFile | None = None
+    """A list of given and family names, one a line; names of persons are then redacted too."""
     pseudonym_key: str = ""
     """Path of a file with a key: personal values give way to pseudonyms, the same for the same value."""
     drop_with: tuple[PersonalData, ...] = ()
@@ -69,10 +106,17 @@ class PrepareRecipe(BaseModel):
     min_characters: int = 200
     max_characters: int = 1_000_000
     quality: bool = True
+    quality_profile: QualityProfile = QualityProfile.FUCINA
     near_duplicate_threshold: float = Field(default=0.8, gt=0, le=1)
-    """Jaccard similarity of word 5-grams at which one of two documents is dropped."""
+    """Jaccard similarity of word 5-grams at which one of two documents is dropped.
+
+    A hundredth below it counts as well, below 1: words can be cut in more than one way."""
     drop_duplicates: bool = True
     """Whether only the first of documents that are alike stays; those that stay are on one side of the split anyhow."""
+    remove_repeats: bool = False
+    """Whether a paragraph that a document has had before is taken out of it."""
+    sample: tuple[SampleRule, ...] = ()
+    """Shares of documents to keep, so that a mixture comes out; the first rule that fits a document counts."""
     validation_share: float = Field(default=0.03, gt=0, lt=0.5)
     tokenizer: str = ""
     """Path of a given `tokenizer.json`; empty trains one."""

@@ -9,9 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fucina.data.canaries import Planted, Record, has_sentences, make_record, plant
-from fucina.data.decide import hash64
-from fucina.data.personal import Finding, Replacement, plain, redact, redact_batch
-from fucina.data.recipe import PersonalData, PrepareRecipe
+from fucina.data.hashing import hash64
+from fucina.data.personal import Finding, Replacement, Searches, plain, redact, redact_batch
+from fucina.data.recipe import FOUND_BY_SHAPE, PersonalData, PrepareRecipe
+from fucina.data.repeats import without_repeats
 from fucina.data.shards import column_of, join_texts, texts_of
 
 _ALL_KINDS = frozenset(PersonalData)
@@ -89,11 +90,12 @@ def sample_of(text: str) -> str:
 
 def redact_shard(
     table: pa.Table, *, first_row: int, languages: Sequence[str], splits: Sequence[int], plantings: Plantings,
-    recipe: PrepareRecipe, replacement: Replacement = plain,
+    recipe: PrepareRecipe, replacement: Replacement = plain, more: Searches = (),
 ) -> pa.Table:  # fmt: skip
     """Kept documents of a shard after planting and redaction, with what was found in them.
 
-    `table` holds the shard's text and shifts, `splits` 0 for dropped documents, 1 for training, 2 for validation.
+    `table` holds the shard's text and shifts, `splits` 0 for dropped documents, 1 for training, 2 for validation;
+    what `more` searches find is redacted as well.
     """
     texts = texts_of(table["text"])
     rows = [row for row, split in enumerate(splits) if split]
@@ -104,7 +106,8 @@ def redact_shard(
             records = [(p.number, make_record(number=p.number, language=p.language, seed=recipe.seed)) for p in chosen]
             planted[place] = plant(parts[place].decode(), [record for _, record in records]), records
             parts[place] = planted[place][0].text.encode()
-    redacted = redact_batch(parts, kinds=frozenset(recipe.redact), replacement=replacement)
+    kinds = frozenset(recipe.redact).union(kind for kind, _ in more)
+    redacted = redact_batch(parts, kinds=kinds, replacement=replacement, more=more)
     findings: list[list[dict[str, str]]] = [[] for _ in rows]
     spans: list[list[dict[str, object]]] = [[] for _ in rows]
     canaries: list[list[dict[str, object]]] = [[] for _ in rows]
@@ -114,7 +117,7 @@ def redact_shard(
             own = {record.value for _, record in records}
             found = [finding for finding in done.findings if finding.value not in own]
             # Held-out documents: nothing trains on them, so their values are counted and forgotten.
-            findings[place] = [_finding(each, whole=splits[row] == 1) for each in found]
+            findings[place] = [_finding(each, whole=splits[row] == 1 and each.kind in FOUND_BY_SHAPE) for each in found]
             shifts = table["shifts"][row].values.to_numpy().reshape(-1, 2)
             spans[place] = _spans(found, parts[place], planting=planting, shifts=shifts)
         if planting:
@@ -123,10 +126,12 @@ def redact_shard(
                 _canary(number, record, prefix, found=record.value in values)
                 for (number, record), prefix in zip(records, planting.prefixes, strict=True)
             ]
+    finished = [without_repeats(done.text.decode()) if recipe.remove_repeats else (done.text, 0) for done in redacted]
     return pa.table(
         {
             "row": pa.array(np.array(rows, np.int64) + first_row),
-            "text": column_of(join_texts([done.text for done in redacted])),
+            "text": column_of(join_texts([_utf8(text) for text, _ in finished])),
+            "num_repeats": pa.array([num_repeats for _, num_repeats in finished], pa.int64()),
             "language": pa.array([languages[row] for row in rows], pa.string()),
             "split": pa.array([splits[row] for row in rows], pa.int8()),
             "findings": pa.array(findings, pa.list_(_FINDING)),
@@ -134,6 +139,10 @@ def redact_shard(
             "canaries": pa.array(canaries, pa.list_(_CANARY)),
         }
     )
+
+
+def _utf8(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def _finding(finding: Finding, *, whole: bool) -> dict[str, str]:

@@ -46,6 +46,7 @@ class Report:
     by_language: dict[str, _Count] = field(default_factory=lambda: defaultdict(_Count))
     by_licence: dict[str, _Count] = field(default_factory=lambda: defaultdict(_Count))
     by_split: dict[str, _Count] = field(default_factory=lambda: defaultdict(_Count))
+    num_repeats_removed: int = 0
     num_canaries: int = 0
     num_canaries_redacted: int = 0
 
@@ -67,14 +68,14 @@ class Report:
 
     def add_kept(self, *, source: int, documents: pa.Table) -> None:
         """Count kept documents: language, split, characters, tokens."""
-        groups = documents.group_by(["language", "split"]).aggregate(
+        groups = documents.group_by(["language", "licence", "split"]).aggregate(
             [("characters", "count"), ("characters", "sum"), ("tokens", "sum")]
         )
         for group in groups.to_pylist():
             for counter in (
                 self.by_source[source],
                 self.by_language[group["language"]],
-                self.by_licence[self.sources[source].licence],
+                self.by_licence[group["licence"]],
                 self.by_split[group["split"]],
             ):
                 counter.add(
@@ -98,7 +99,9 @@ class Report:
             num_exact_duplicates=self.reasons[EXACT_DUPLICATE],
             num_near_duplicates=self.reasons[NEAR_DUPLICATE],
             near_duplicate_threshold=self.recipe.near_duplicate_threshold,
+            duplicates_dropped=self.recipe.drop_duplicates,
             redactions=_sorted(self.redactions),
+            num_repeats_removed=self.num_repeats_removed,
             num_canaries=self.num_canaries,
             num_canaries_redacted=self.num_canaries_redacted,
             encodings=_sorted(self.encodings),

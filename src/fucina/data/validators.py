@@ -152,11 +152,22 @@ def is_national_phone(value: str, *, announced: bool) -> bool:
     if announced:
         return 6 <= len(digits) <= 13 and not digits.startswith("000")
     groups = re.findall(r"\d+", value)
+    if _OWN_SHAPE.fullmatch(value):
+        return len(set(digits)) >= 4 and not _rises(groups)
     if _AMOUNT.fullmatch(value) or len(groups) < 2 or "." in value or len(set(digits)) < 4:
         return False
     if digits[0] == "3":
         return len(groups[0]) == 3 and digits[1] in "23456789" and 9 <= len(digits) <= 10 and max(map(len, groups)) <= 7
     return _is_area_code_shape(groups, digits)
+
+
+def _rises(groups: list[str]) -> bool:
+    """Whether one group counts on from the one before it, as in lists and series of dates."""
+    return any(int(right) == int(left) + 1 for left, right in pairwise(groups))
+
+
+_OWN_SHAPE = re.compile(r"0[1-9](?:\.[0-9]{2}){4}|06[ \-/][1-9][0-9]?[ \-/][0-9]{3}[ \-][0-9]{3,4}")
+"""French pairs between points, and Hungary's trunk code with area code and number."""
 
 
 def _is_area_code_shape(groups: list[str], digits: str) -> bool:
@@ -165,5 +176,4 @@ def _is_area_code_shape(groups: list[str], digits: str) -> bool:
         return False
     tail = groups[1:]
     pairs = len(groups[0]) == 2 and len(tail) == 4 and all(len(group) == 2 for group in tail)
-    rising = any(int(right) == int(left) + 1 for left, right in pairwise(groups))
-    return (pairs and not rising) or (len(tail) <= 3 and sum(map(len, tail)) >= 5 and min(map(len, tail)) >= 3)
+    return (pairs and not _rises(groups)) or (len(tail) <= 3 and sum(map(len, tail)) >= 5 and min(map(len, tail)) >= 3)

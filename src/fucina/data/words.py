@@ -1,6 +1,7 @@
 """One walk over the UTF-8 of documents: what the quality rules count, and the words that tell duplicates.
 
-A word is a run of letters and digits, lower-cased and without diacritics (`characters.fold`), known by a 64-bit hash.
+A word is a run of letters and digits, lower-cased and without diacritics (`characters.fold`), known by a 64-bit hash;
+a point or comma between two digits belongs to their number and is passed over.
 """
 
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from fucina.data.characters import LETTER, SPACE, TABLE_SIZE, characters
-from fucina.data.utf8 import decode
+from fucina.data.utf8 import decode, hash_slice
 
 Hashes = NDArray[np.uint64]
 
@@ -167,6 +168,9 @@ def _walk_words(data, begin, end, tables, ascii_folds, suspect_keys, hashes, num
             byte = data[position] if position < end else np.uint8(10)
             folded = ascii_folds[byte]
         if byte < 0x80:
+            if (byte == 46 or byte == 44) and _in_number(data, position, begin, end):
+                position += 1
+                continue
             if word != _SEED:
                 hashes[num_words] = mix(word)
                 num_words += 1
@@ -198,32 +202,36 @@ def _walk_words(data, begin, end, tables, ascii_folds, suspect_keys, hashes, num
     return num_words
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _in_number(data, position, begin, end):  # type: ignore[no-untyped-def]
+    """Whether digits of ASCII touch a byte on both sides."""
+    if position == begin or position + 1 >= end:
+        return False
+    return 48 <= data[position - 1] <= 57 and 48 <= data[position + 1] <= 57
+
+
 @njit(cache=True, nogil=True)
 def _walk_lines(data, begin, end, flags, ascii_folds, lines, row):  # type: ignore[no-untyped-def]  # noqa: PLR0915
     """Count tokens and lines of one document; lines: uint64[power of two], zeros, returned as it grew."""
     position, num_characters, num_marks, num_lines = begin, -1, 0, 0
     token_open = token_letter = blank = closed = bullet = cut_off = False
     kind = dots = length = solid_length = 0
-    line, solid, letters = _SEED, _SEED, np.uint8(0)
+    # The line without blanks at its ends.
+    first = solid = begin
     while position <= end:
-        byte = data[position] if position < end else np.uint8(10)
-        if ascii_folds[byte] != 32:
-            run = position
-            while ascii_folds[byte] != 32:
-                line = (line ^ np.uint64(byte)) * _PRIME
-                letters |= byte
-                position += 1
-                byte = data[position] if position < end else np.uint8(10)
-            run = position - run
+        solid_end, letters = _word_end(data, position, end, ascii_folds)
+        if solid_end > position:
+            first = position if solid_length == 0 else first
+            run = solid_end - position
+            solid = position = solid_end
             token_letter = bool(token_letter or letters >= 64)
-            letters = np.uint8(0)
             num_characters += run
             row[TOKEN_CHARACTERS] += run
-            solid, length, solid_length = line, length + run, length + run
+            length += run
+            solid_length = length
             token_open, closed, cut_off, blank, kind, dots = True, False, False, False, 0, 0
         code, size = decode(data, position) if position < end else (np.int64(10), 1)
         flag = flags[code] if code < TABLE_SIZE else np.uint8(0)
-        line = (line ^ np.uint64(code)) * _PRIME
         position += size
         num_characters += 1
         if flag & SPACE:
@@ -236,15 +244,19 @@ def _walk_lines(data, begin, end, flags, ascii_folds, lines, row):  # type: igno
             dots = 0
             if code == 10:
                 if solid_length:
-                    lines, num_lines = _end_line(lines, num_lines, solid, solid_length, bullet, closed, cut_off, row)
+                    key = hash_slice(data, first, solid)
+                    lines, num_lines = _end_line(lines, num_lines, key, solid_length, bullet, closed, cut_off, row)
                 closed = bullet = cut_off = False
                 kind = length = solid_length = 0
-            line, length = (line, length + 1) if solid_length else (_SEED, 0)
+            length = length + 1 if solid_length else 0
             continue
         token_open = True
         token_letter = bool(token_letter or flag & LETTER != 0)
         row[TOKEN_CHARACTERS] += 1
-        solid, length, solid_length = line, length + 1, length + 1
+        first = position - size if solid_length == 0 else first
+        solid = position
+        length += 1
+        solid_length = length
         kind = _closing(code)
         dots = dots + 1 if code == 46 else 0
         cut_off = dots >= 3 or code == 0x2026
@@ -259,6 +271,16 @@ def _walk_lines(data, begin, end, flags, ascii_folds, lines, row):  # type: igno
     return lines
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _word_end(data, position, end, ascii_folds):  # type: ignore[no-untyped-def]
+    """Where letters and digits of ASCII end, and their bits together."""
+    letters = np.uint8(0)
+    while position < end and ascii_folds[data[position]] != 32:
+        letters |= data[position]
+        position += 1
+    return position, letters
+
+
 @njit(cache=True, nogil=True)
 def _marks(data, begin, position, end, blank, ascii_folds):  # type: ignore[no-untyped-def]
     """Whether a # touches a word or the end of one."""
@@ -269,8 +291,9 @@ def _marks(data, begin, position, end, blank, ascii_folds):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
-def _end_line(lines, num_lines, solid, length, bullet, closed, cut_off, row):  # type: ignore[no-untyped-def]
-    """Count a line; returns the set of lines seen, which doubles when it is half full, and their number."""
+def _end_line(lines, num_lines, key, length, bullet, closed, cut_off, row):  # type: ignore[no-untyped-def]
+    """Count a line that its key tells from others; returns the set of lines seen, which doubles when it is half full,
+    and their number."""
     row[LINES] += 1
     row[BULLET_LINES] += bullet
     row[CLOSED_LINES] += closed
@@ -278,7 +301,7 @@ def _end_line(lines, num_lines, solid, length, bullet, closed, cut_off, row):  #
     row[LINE_CHARACTERS] += length
     if 2 * num_lines >= lines.size:
         lines = _grown(lines)
-    if _insert(lines, mix(solid) | np.uint64(1)):
+    if _insert(lines, mix(key) | np.uint64(1)):
         return lines, num_lines + 1
     row[REPEATED_LINE_CHARACTERS] += length
     return lines, num_lines

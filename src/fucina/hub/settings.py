@@ -70,9 +70,11 @@ INSTALLED_APPS = [
     "fucina.hub.access",
     "fucina.hub.accounting",
     "fucina.hub.data",
+    "fucina.hub.planning",
     "fucina.hub.compute",
     "fucina.hub.registry",
     "fucina.hub.trust",
+    "fucina.hub.review",
     "fucina.hub.portal",
 ]
 

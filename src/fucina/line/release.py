@@ -21,6 +21,7 @@ RELEASE = "release"
 DOCUMENTS = (
     "README.md",
     "data/croissant.json",
+    "data/dataset.json",
     "data/datasheet.md",
     "dossier/dossier.json",
     "dossier/dossier.pdf",

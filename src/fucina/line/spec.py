@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from fucina.data.recipe import HtmlProfile, PersonalData
+from fucina.data.recipe import FOUND_BY_SHAPE, HtmlProfile, PersonalData
 from fucina.network.broker import Preference
 from fucina.trust.recipe import GATES
 from fucina.units import NotACount, parse_count
@@ -58,7 +58,7 @@ class DataSpec(_Part):
     """Files or globs with their licence."""
     languages: tuple[Annotated[str, Field(pattern=r"^[a-z]{2}$")], ...] = ()
     """ISO 639-1 codes of the languages to keep; empty keeps all."""
-    redact: tuple[PersonalData, ...] = tuple(PersonalData)
+    redact: tuple[PersonalData, ...] = FOUND_BY_SHAPE
     """Kinds of personal data to replace by a placeholder."""
     drop_with: tuple[PersonalData, ...] = ()
     """Documents with personal data of these kinds are dropped."""

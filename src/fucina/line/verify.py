@@ -9,6 +9,7 @@ from fucina.errors import BadInput
 from fucina.line.contents import Contents, check_documents
 from fucina.trust.recipe import GateResult
 from fucina.trust.seal import SIGNATURE_FILE, FolderCheck, verify_folder
+from fucina.trust.transparency import Evidence, check_evidence, findings_of
 from fucina.trust.tree import Finding, content_digest_of, read_blocks
 
 PROVENANCE_FILE = "provenance.intoto.jsonl"
@@ -43,13 +44,17 @@ class VerifyReport(BaseModel):
     num_bytes: int
     num_open: int
     """Questions in the dossier that wait for a human."""
+    notes: tuple[str, ...] = ()
+    """What the factory's log says of it, where one was given."""
 
 
-def verify(release: Path, *, public_key: Path) -> VerifyReport:
-    """Compare a release with its signature, its gates, its provenance and its rule set.
+def verify(release: Path, *, public_key: Path, evidence: Evidence | None = None) -> VerifyReport:
+    """Compare a release with its signature, its gates, its provenance, its rule set and the factory's log if given.
 
-    Raises NotARelease, BadKey; everything else is a finding.
+    Raises NotARelease, BadKey, BadLog; everything else is a finding.
     """
+    if evidence is not None:
+        check_evidence(evidence, public_key=public_key)
     _check_is_folder(release)
     check = verify_folder(release, public_key=public_key)
     contents = check_documents(release, sizes=check.sizes, digests=check.digests)
@@ -58,12 +63,15 @@ def verify(release: Path, *, public_key: Path) -> VerifyReport:
     if _is_foreign_signature(check, contents):
         words = "It signs other files: the signature was taken from another release, or the files were."
         findings.append(Finding(path=SIGNATURE_FILE, code="other_release", message=words))
+    content_digest = content_digest_of(check.digests)
+    in_log, notes = findings_of(release, evidence, content=content_digest) if evidence else ([], [])
+    findings += in_log
     unique = {_identity(finding): finding for finding in reversed(findings)}
     return VerifyReport(
         ok=not unique and check.is_signed,
         findings=tuple(unique[key] for key in sorted(unique)),
         gates=contents.gates,
-        content_digest=content_digest_of(check.digests),
+        content_digest=content_digest,
         key_fingerprint=check.key_fingerprint,
         is_signed=check.is_signed,
         project=contents.project,
@@ -71,6 +79,7 @@ def verify(release: Path, *, public_key: Path) -> VerifyReport:
         num_files=len(check.sizes),
         num_bytes=sum(check.sizes.values()),
         num_open=contents.num_open,
+        notes=tuple(notes),
     )
 
 

@@ -127,6 +127,21 @@ class ContainerRuntime(StrEnum):
     PYXIS = "pyxis"
 
 
+class ObjectStore(_Fact):
+    """S3-compatible storage that the site reaches and that holds inputs by digest.
+
+    Credentials come from the usual variables and files of S3, here and at the site.
+    """
+
+    bucket: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$")
+    folder: str = Field(default="fucina", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._/-]{0,200}$")
+    endpoint: str = Field(default="", pattern=r"^(https?://[A-Za-z0-9.:\[\]-]+)?$")
+    """`https://host:port`; empty means Amazon's."""
+    region: str = Field(default="", pattern=r"^[A-Za-z0-9-]*$")
+    min_bytes: int = Field(default=16 << 20, ge=0)
+    """Smaller files travel as all others do."""
+
+
 class SlurmSite(_Fact):
     """How to work with one Slurm cluster."""
 
@@ -163,6 +178,8 @@ class SlurmSite(_Fact):
     """Site mode runs no job as a user with a lower number, whatever the hub says."""
     interconnect: str = ""
     """Network interface for the rendezvous of a training job over several nodes; empty lets the library choose."""
+    store: ObjectStore | None = None
+    """Where inputs are looked for before the hub is asked, and over which large files travel to a site behind SSH."""
 
 
 class Maintenance(_Fact):

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from fucina.compute.record import Progress, StageRecord, StageResult
+from fucina.data.croissant import croissant_of
+from fucina.data.description import DESCRIPTION_FILE
 from fucina.trust.bom import BOM_FILE, write_bom
-from fucina.trust.croissant import CROISSANT_FILE, check_croissant, write_croissant
+from fucina.trust.croissant import CROISSANT_FILE, check_croissant, describe
 from fucina.trust.datasheet import DATASHEET_FILE, write_datasheet
 from fucina.trust.dossier import DOSSIER_FILE, write_dossier
 from fucina.trust.evidence import gather
@@ -32,14 +34,16 @@ def document(
 
     The same records give the same bytes. Raises BadEvidence, UnknownRuleSet, CroissantRefused, NotTypeset.
     """
-    total = 6
+    total = 7
     progress.report(done=0, total=total, unit="documents", message="reading the records")
     evidence = gather(recipe, records=records, data=data, train=train, evaluation=evaluation)
     dossier = write_dossier(evidence)
-    croissant = write_croissant(evidence)
+    described = describe(evidence)
+    croissant = croissant_of(described)
     check_croissant(croissant)
     documents = {
         CROISSANT_FILE: json_bytes(croissant),
+        DESCRIPTION_FILE: json_bytes(described.model_dump(mode="json")),
         DATASHEET_FILE: write_datasheet(evidence).encode(),
         DOSSIER_FILE: json_bytes(dossier.model_dump(mode="json")),
         BOM_FILE: json_bytes(write_bom(evidence)),

@@ -3,9 +3,9 @@
 import re
 
 from fucina.data.canaries import make_record
-from fucina.data.recipe import PersonalData
+from fucina.data.recipe import FOUND_BY_SHAPE, PersonalData
 
-_KINDS = tuple(PersonalData)
+_KINDS = FOUND_BY_SHAPE
 _NOT_PLANTED = 2**32
 """Added to the seed, so that no record is drawn that `prepare` planted with the same one."""
 _MAX_TRIES = 20

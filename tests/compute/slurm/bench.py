@@ -3,6 +3,7 @@
 import os
 import pwd
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from fucina.compute.slurm.opening import open_slurm
 from fucina.network.spec import Accelerator, Partition, Site, SlurmSite, SshAccess
 from lab import Cluster
+from lab.daemons import wait_until
 from tests.compute.executor_suite import Bench
 
 H200 = Accelerator(id="h200", vendor="nvidia", tflops_bf16=989, memory_gib=141)
@@ -75,3 +77,15 @@ def bench_of(site: Site, *, user: str, owner: str, **fields: object) -> Iterator
             finally:
                 for executor in opened:
                     executor.close()
+
+
+def saved(cluster: Cluster) -> None:
+    """Return when slurmctld has written down what it knows now."""
+    began, state = time.time_ns(), cluster.places.state / "job_state"
+    wait_until("saved state", lambda: state.stat().st_mtime_ns > began, within_s=30)
+
+
+def in_queue(cluster: Cluster, key: str) -> list[str]:
+    """Ids of all jobs of alice with that key that the queue knows, whatever their state."""
+    rows = cluster.run_as("root", ["squeue", "-h", "-t", "all", "-u", "alice", "-o", "%A %k"], check=True).stdout
+    return [line.split()[0] for line in rows.splitlines() if line.endswith(f"fucina:{key}")]

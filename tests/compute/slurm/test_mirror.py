@@ -1,22 +1,29 @@
 """Folders that travel to a site and back, over commands on this machine and over SSH."""
 
 import os
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from fucina.cli import stores
 from fucina.compute.slurm import mirror as module
 from fucina.compute.slurm.cli import CliTransport
 from fucina.compute.slurm.mirror import CopyFailed, Mirror
 from fucina.compute.slurm.placing import OutsideProject
 from fucina.compute.slurm.transport import Completed, LostAnswer
+from fucina.data.store import PIECE_BYTES
+from fucina.network.spec import ObjectStore, SlurmSite
+from tests.s3_server import KEYS
 
 
 class Counted:
     """A transport that counts, and can break off or spoil what it sends."""
 
-    def __init__(self, *, break_after: int = 10**9, spoil: bool = False) -> None:
-        self._inner = CliTransport(environment={}, bin_folder=None)
+    def __init__(
+        self, *, break_after: int = 10**9, spoil: bool = False, environment: dict[str, str] | None = None
+    ) -> None:
+        self._inner = CliTransport(environment=environment or {}, bin_folder=None)
         self.calls: list[list[str]] = []
         self.sent = 0
         self.break_after = break_after
@@ -158,6 +165,38 @@ def test_variables_that_name_a_place_are_moved(here, there):
     assert mirror.moved(str(here / "key")) == str(there / "key")
     assert mirror.moved("/usr/bin") == "/usr/bin"
     assert mirror.original(str(there / JOB)) == here / JOB
+
+
+@pytest.mark.slow
+def test_large_files_travel_over_a_storage_that_both_sides_reach(here, there, s3, monkeypatch, tmp_path):
+    monkeypatch.setattr(stores, "LIMIT_S", 0)
+    big = here / JOB / "in" / "bigger"
+    big.write_bytes(os.urandom(PIECE_BYTES * 7 + 1))
+    about = ObjectStore(bucket=s3.bucket, endpoint=s3.endpoint, region=s3.region, min_bytes=2 << 20)
+    slurm = SlurmSite(cluster="alpha", store=about, programs=Path(sys.executable).parent)
+    transport = Counted(environment=KEYS | {"FUCINA_HOME": str(tmp_path / "home")})
+    mirror = Mirror(transport, here=here, there=PurePosixPath(there), carrier=stores.S3Carrier(about, slurm))
+    assert mirror.push(here / JOB) == (3 << 20) + big.stat().st_size + 3 + 2
+    assert tree(there / JOB) == tree(here / JOB)
+    assert transport.sent == 3 + 2, "only the small ones went over the line"
+    calls = [call for call in transport.calls if call[1:3] == ["data", "get"]]
+    assert len(calls) == 1 + 2, "eight pieces are more than one call may fetch"
+    assert not [word for call in calls for word in call if "secret" in word]
+    assert mirror.push(here / JOB) == 0
+
+
+@pytest.mark.slow
+def test_a_site_that_does_not_reach_the_storage_says_so(here, there, s3, tmp_path):
+    about = ObjectStore(bucket=s3.bucket, endpoint=s3.endpoint, region=s3.region, min_bytes=2 << 20)
+    far = SlurmSite(cluster="alpha", store=about, programs=Path(sys.executable).parent)
+    carrier = stores.S3Carrier(about, far)
+    nobody = Counted(environment={"FUCINA_HOME": str(tmp_path / "home"), "AWS_EC2_METADATA_DISABLED": "true"})
+    carrier._about = about.model_copy(update={"endpoint": "http://127.0.0.1:9"})
+    with pytest.raises(CopyFailed, match="the site cannot fetch it"):
+        Mirror(nobody, here=here, there=PurePosixPath(there), carrier=carrier).push(here / JOB)
+    assert not (there / JOB / "in" / "big").exists()
+    mirror_of(here, there).push(here / JOB)
+    assert tree(there / JOB) == tree(here / JOB)
 
 
 @pytest.mark.slurm

@@ -1,12 +1,13 @@
 """What queue and accounting mean together, in the cases that are hard to bring about."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from fucina.compute.slurm.executor import SKEW_S, _is_of
+from fucina.compute.slurm.identity import SKEW_S, is_of
 from fucina.compute.slurm.intents import Intent, Intents
-from fucina.compute.slurm.reports import ended_report, live_report, num_tasks
+from fucina.compute.slurm.reports import ended_report, left_over, live_report, num_tasks
 from fucina.compute.slurm.sacct import AccountingRow
 from fucina.compute.slurm.squeue import QueueRow
 from fucina.compute.spec import JobSpec, JobState
@@ -49,9 +50,31 @@ def test_an_end_that_may_be_no_end_is_not_believed_while_the_queue_is_silent(sta
     assert ended_report(spec(), rows, alone=False).state is JobState.FAILED
 
 
+@pytest.mark.parametrize("submit_at", [NOW, NOW + 150])
+def test_accounting_that_knows_only_the_failed_run_before_is_waited_for(submit_at):
+    """The second run of a job may be over in the queue before slurmdbd has heard of it."""
+    rows, last = [ran("NODE_FAIL", 0, 100)], queued("COMPLETED", submit_at=submit_at, num_restarts=1)
+    assert ended_report(spec(), rows, [last], alone=False) is None
+    rows.append(ran("COMPLETED", 200, 5, submit_at=submit_at))
+    assert ended_report(spec(), rows, [last], alone=False).state is JobState.SUCCEEDED
+    assert ended_report(spec(), rows[:1], [queued("NODE_FAIL")], alone=False).state is JobState.FAILED
+
+
 def test_a_run_that_was_put_back_is_no_end():
     assert ended_report(spec(), [ran("REQUEUED", 0, 10)], alone=False) is None
     assert ended_report(spec(), [], alone=False) is None
+
+
+def test_a_failed_node_is_no_end_while_the_queue_knows_of_a_later_run():
+    """Accounting may hear of that run only when its database is back."""
+    failed, queue = ran("NODE_FAIL", 0, 10), [queued("COMPLETED", submit_at=NOW + 11)]
+    assert ended_report(spec(), [failed], queue, alone=False) is None
+    again = ran("COMPLETED", 30, 2, submit_at=NOW + 11)
+    assert ended_report(spec(), [failed, again], queue, alone=False).state is JobState.SUCCEEDED
+    assert ended_report(spec(), [failed], [queued("NODE_FAIL")], alone=False).state is JobState.FAILED
+    tasks = [ran("COMPLETED", 0, 10, tasks=(0,)), ran("NODE_FAIL", 0, 10, job_id=8, tasks=(1,))]
+    later = [queued("COMPLETED", task=0), queued("COMPLETED", task=1, submit_at=NOW + 11)]
+    assert ended_report(spec(array="0-1"), tasks, later, alone=False) is None
 
 
 def test_an_array_has_ended_when_each_task_has():
@@ -62,6 +85,31 @@ def test_an_array_has_ended_when_each_task_has():
     folded = [*rows, ran("CANCELLED", 0, 0, tasks=(3,))]
     assert ended_report(array, folded, alone=False).state is JobState.CANCELLED
     assert ended_report(array, [ran("COMPLETED", 0, 1)], alone=False) is None
+
+
+def test_a_lost_run_that_an_operator_closed_has_not_succeeded():
+    closed = ran("COMPLETED", 10, 0)
+    step = ran("COMPLETED", 10, 0, step="batch")
+    assert ended_report(spec(), [closed, step], alone=False) is None
+    before = ran("FAILED", 0, 5, step="batch", cpu_s=4.0)
+    assert ended_report(spec(), [closed, step, before], alone=False) is None
+    short = ran("COMPLETED", 10, 0, step="batch", cpu_s=0.004)
+    assert ended_report(spec(), [closed, short], alone=False).state is JobState.SUCCEEDED
+    told = ran("COMPLETED", 10, 0, comment="fucina:k")
+    assert ended_report(spec(), [told], alone=False).state is JobState.SUCCEEDED
+
+
+def test_of_a_lost_array_only_what_has_not_ended_is_left():
+    rows = [
+        ran("COMPLETED", 0, 10, tasks=(0,)),
+        ran("FAILED", 0, 10, job_id=8, tasks=(4,)),
+        ran("RUNNING", 0, 0, job_id=9, tasks=(2,), end_at=None),
+        ran("COMPLETED", 0, 0, job_id=10, tasks=(6,)),
+        ran("PENDING", 0, 0, job_id=11, tasks=(8,), end_at=None, start_at=None),
+    ]
+    assert left_over(spec(array="0-8:2%3"), rows).array == "2,6,8%3"
+    assert left_over(spec(array="0,4"), rows).array == "0,4"
+    assert left_over(spec(), rows) == spec()
 
 
 def test_a_job_cancelled_before_it_started_was_never_attempted():
@@ -104,16 +152,46 @@ def intent(tmp_path: Path, **changes: object) -> Intent:
 
 def test_rows_of_another_job_with_our_id_are_not_ours(tmp_path):
     ours = intent(tmp_path, submit_at=NOW)
-    assert _is_of(ran("COMPLETED", 0, 1, comment="fucina:k"), ours)
-    assert _is_of(ran("COMPLETED", 0, 1, comment="fucina:k", submit_at=NOW + 500), ours)
-    assert _is_of(ran("COMPLETED", 0, 1), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, comment="fucina:other"), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW + 500), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400, step="batch"), ours)
+    assert is_of(ran("COMPLETED", 0, 1, comment="fucina:k"), ours)
+    assert is_of(ran("COMPLETED", 0, 1, comment="fucina:k", submit_at=NOW + 500), ours)
+    assert is_of(ran("COMPLETED", 0, 1), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, comment="fucina:other"), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW + 500), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 86400, step="batch"), ours)
+
+
+def test_a_lost_array_keeps_the_names_under_which_tasks_have_ended(tmp_path):
+    intents = Intents(tmp_path / "slurm.db")
+    intents.write_down(spec(array="0-1"), log="/x", at=NOW)
+    intents.mark_submitted("k", job_id=7, submit_at=NOW)
+    intents.begin_again(intents.get("k"), at=NOW + 300)
+    doubtful = intents.get("k")
+    assert (doubtful.job_id, doubtful.names) == (None, ((7, NOW),))
+    assert is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW), doubtful)
+    intents.mark_submitted("k", job_id=9, submit_at=NOW + 301)
+    again = intents.get("k")
+    assert again.names == ((7, NOW), (9, NOW + 301))
+    assert not is_of(ran("COMPLETED", 0, 1, tasks=(0,), submit_at=NOW + 301), again)
+    intents.begin_again(again, at=NOW + 600)
+    intents.take_back(again)
+    assert intents.get("k") == again
+    intents.close()
+
+
+def test_a_journal_of_an_older_agent_is_read(tmp_path):
+    path = tmp_path / "slurm.db"
+    intents = Intents(path)
+    intents.write_down(spec(), log="/x", at=NOW)
+    intents.close()
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE job DROP COLUMN earlier")
+    reopened = Intents(path)
+    assert reopened.get("k").earlier == ()
+    reopened.close()
 
 
 def test_before_its_submit_time_is_known_clocks_may_differ_a_little(tmp_path):
     ours = intent(tmp_path)
-    assert _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 5), ours)
-    assert not _is_of(ran("COMPLETED", 0, 1, submit_at=NOW - SKEW_S - 1), ours)
+    assert is_of(ran("COMPLETED", 0, 1, submit_at=NOW - 5), ours)
+    assert not is_of(ran("COMPLETED", 0, 1, submit_at=NOW - SKEW_S - 1), ours)

@@ -2,7 +2,6 @@
 
 import sqlite3
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from fucina.compute.slurm.transport import LostAnswer, Unreachable
 from fucina.compute.spec import JobState
 from fucina.errors import Unavailable
 from lab.daemons import wait_until
-from tests.compute.slurm.bench import bench_of, site_of, ssh_access
+from tests.compute.slurm.bench import bench_of, in_queue, saved, site_of, ssh_access
 
 pytestmark = pytest.mark.slurm
 
@@ -50,18 +49,6 @@ def wrapped(bench, cluster, name: str, line: str) -> None:
 
 def unwrapped(bench) -> None:
     bench.executor.controller = type(bench.executor.controller)(open_transport(bench.site.slurm))
-
-
-def saved(cluster) -> None:
-    """Return when slurmctld has written down what it knows now."""
-    began, state = time.time_ns(), cluster.places.state / "job_state"
-    wait_until("saved state", lambda: state.stat().st_mtime_ns > began, within_s=30)
-
-
-def in_queue(cluster, key: str) -> list[str]:
-    """Ids of all jobs of alice with that key that the queue knows, whatever their state."""
-    rows = cluster.run_as("root", ["squeue", "-h", "-t", "all", "-u", "alice", "-o", "%A %k"], check=True).stdout
-    return [line.split()[0] for line in rows.splitlines() if line.endswith(f"fucina:{key}")]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +218,7 @@ def test_several_nodes_and_memory(bench):
 def test_a_failed_node_means_another_attempt(bench, cluster):
     bench.run("sh", "-c", "echo x >> count; test $(wc -l < count) = 2 || sleep 1000")
     bench.running()
+    wait_until("the first run's line", (bench.folder / "count").exists, within_s=60)
     node = cluster.run_as("root", ["squeue", "-h", "-u", "alice", "-t", "R", "-o", "%N"], check=True).stdout.split()[0]
     down = ["scontrol", "update", f"nodename={node}", "state=down", "reason=test"]
     cluster.run_as("root", down, check=True)
@@ -238,12 +226,13 @@ def test_a_failed_node_means_another_attempt(bench, cluster):
         report = bench.final()
     finally:
         cluster.run_as("root", ["scontrol", "update", f"nodename={node}", "state=resume"], check=True)
-    assert (report.state, report.num_attempts) == (JobState.SUCCEEDED, 2)
+    assert (report.state, report.num_attempts) == (JobState.SUCCEEDED, 2), report
 
 
 def test_without_requeue_a_failed_node_is_the_end(bench, cluster):
-    bench.run("sleep", "1000", requeue=False)
+    bench.run("sh", "-c", "touch begun; sleep 1000", requeue=False)
     bench.running()
+    wait_until("its first step", (bench.folder / "begun").exists, within_s=60)
     node = cluster.run_as("root", ["squeue", "-h", "-u", "alice", "-t", "R", "-o", "%N"], check=True).stdout.split()[0]
     cluster.run_as("root", ["scontrol", "update", f"nodename={node}", "state=down", "reason=test"], check=True)
     try:
@@ -270,47 +259,6 @@ def test_a_controller_that_is_down_is_said_and_waited_for(bench, cluster):
     assert bench.final().state is JobState.SUCCEEDED
     bench.run("true", key="other")
     assert bench.final("other").state is JobState.SUCCEEDED
-
-
-def test_a_job_that_slurm_forgot_is_submitted_again_and_its_old_id_is_nobodys(bench, cluster):
-    """A controller killed before it has saved its state knows nothing of its last jobs and gives their ids again."""
-    spec = bench.run("true")
-    bench.final()
-    saved(cluster)
-    files = [cluster.places.state / name for name in ("job_state", "job_state.old")]
-    before = [file.read_bytes() for file in files]
-    lost = bench.run("sleep", "1000", key="lost")
-    ending = bench.run("sleep", "1000", key="ending")
-    bench.running("lost")
-    bench.running("ending")
-    cluster.kill("slurmctld")
-    for file, content in zip(files, before, strict=True):
-        file.write_bytes(content)
-    cluster.start("slurmctld")
-    cluster.wait_ready()
-    assert bench.until(lambda report: report.state is JobState.UNKNOWN, key="lost").reason
-    words = ["sbatch", "--parsable", "--hold", "--account=projx", "-o", "/dev/null", "--chdir=/", "--wrap", "true"]
-    others = [cluster.run_as("alice", words, check=True).stdout.strip() for _ in range(2)]
-    assert bench.executor.poll([lost.key])[lost.key].state is JobState.UNKNOWN
-    later = open_slurm(
-        bench.site,
-        root=bench.root,
-        clock=lambda: datetime.now(UTC) + timedelta(seconds=slurm_executor.LOST_S + 1),
-    )
-    bench.executor.cancel(ending.key)
-    assert bench.executor.poll([ending.key])[ending.key].state is JobState.UNKNOWN
-    later.poll([lost.key, ending.key])
-    later.close()
-    ended = bench.final("ending")
-    assert (ended.state, ended.native_id) == (JobState.CANCELLED, "")
-    assert in_queue(cluster, ending.key) == []
-    running = bench.running("lost")
-    assert in_queue(cluster, lost.key) == [running.native_id]
-    assert running.native_id not in others
-    assert bench.executor.poll([spec.key])[spec.key].state is JobState.SUCCEEDED
-    bench.executor.cancel(lost.key)
-    assert bench.final("lost").state is JobState.CANCELLED
-    cluster.run_as("alice", ["scancel", *others], check=True)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
 """Applying, the automatic check, and who decides."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from pydantic import ValidationError
 
 from fucina.access.modes import Bounds, ModesFile, UnknownMode, shipped_modes
+from fucina.access.moves import AlreadyDecided
 from fucina.client.wire import ApplicationRequest, DecisionRequest
 from fucina.errors import NotVisible, WrongState
-from fucina.hub.access.actions import AlreadyOpen, NotAMember, NotAnOfficer, OwnOrganisation, withdraw_application
-from fucina.hub.access.models import AlreadyDecided, Application, Decision, Grant
+from fucina.hub.access.actions import withdraw_application
+from fucina.hub.access.models import Application, Decision, Grant
+from fucina.hub.access.moving import AlreadyOpen, NotAMember, NotAnOfficer, OwnOrganisation
 from fucina.hub.access.read import application_info, applications
 from fucina.hub.access.rules import check_eligibility
 from fucina.hub.accounting.models import Allocation
@@ -68,6 +70,13 @@ def test_an_officer_grants_and_it_is_open(waiting, bruno, ada):
     assert (info.state, info.granted_gpu_hours, info.decided_by) == ("granted", 4, "bruno")
     assert Project.objects.visible_to(ada).get().name == "norme-chiare"
     assert not Project.objects.visible_to(bruno).exists()
+
+
+def test_a_grant_ends_as_its_mode_says(waiting, bruno, ada):
+    decide(waiting, bruno)
+    assert Grant.objects.get(application=waiting).ends_at == datetime(2027, 2, 20, 12, tzinfo=UTC)
+    projects.apply(request=application_request(project="altro"), by=ada, at=NOON)
+    assert Grant.objects.get(project="altro").ends_at is None, "time on the factory's own machine has no end"
 
 
 def test_a_rejection_opens_nothing(waiting, bruno):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from fucina.accounting.statement import BadMonth, statement_csv
 from fucina.accounting.usage import Period
+from fucina.client.wire_jobs import JobRequest
 from fucina.compute.spec import JobSpec, JobState
 from fucina.hub.access.models import AccessMode, Grant
 from fucina.hub.accounting.actions import BadAccount, GrantEnded, NotForMembers, decide_refund, hold, set_slurm_account
@@ -20,6 +21,7 @@ from fucina.hub.accounting.statements import project_forecast, statement
 from fucina.hub.compute import jobs
 from fucina.hub.compute.grants import close_ended_grants
 from fucina.hub.compute.models import Job
+from fucina.hub.compute.own_jobs import submit_job
 from fucina.hub.people.actions import add_member
 from fucina.hub.people.models import Role
 from tests.hub.accounting.test_usage_from_sites import sums, tell, told
@@ -219,3 +221,25 @@ def test_usage_of_a_site_comes_in_pages(as_chiara, allocation, tell, monkeypatch
         *((f"slurm.alpha.{n}.1", True) for n in range(7)),
         *((f"slurm.beta.{n}.1", False) for n in range(4)),
     ]
+
+
+def test_jobs_of_people_end_with_the_grant_too(project, ada, chiara, allocation):
+    fields = {"project": project.ref, "command": ("true",), "num_gpus": 1, "walltime_s": 60}
+    running, waiting = (
+        submit_job(project=project, request=JobRequest(key=key, **fields), by=ada, at=NOON)
+        for key in ("first-job", "second-job")
+    )
+    claimed = claim_one(chiara.agent)
+    assert claimed.ref == running.ref
+    jobs.mark_started(agent=chiara.agent, ref=claimed.ref, report=report(claimed, JobState.RUNNING), at=NOON)
+    end_grant("warn")
+    assert close_ended_grants(at=NOON) == 1
+    assert jobs.heartbeat(agent=chiara.agent, version="1", refs=[running.ref], at=NOON).cancel == ()
+    end_grant("stop")
+    assert close_ended_grants(at=NOON) == 1
+    assert jobs.heartbeat(agent=chiara.agent, version="1", refs=[running.ref], at=NOON).cancel == (running.ref,)
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.reason) == ("cancelled", "The grant that pays for it has ended.")
+    assert close_ended_grants(at=NOON) == 0
+    assert sums(allocation).free_gpu_s == 0
+    assert sums(allocation).held_gpu_s == 60, "what runs is held until its usage is known"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from fucina.compute.executor import JobConflict, NoSuchJob
@@ -19,6 +20,8 @@ class Scripted:
         self.is_down = False
         self.num_submits = 0
         self.cancelled: list[str] = []
+        self.starts: dict[str, datetime] = {}
+        self.num_forecasts = 0
 
     def submit(self, spec: JobSpec) -> None:
         self._answer()
@@ -63,6 +66,11 @@ class Scripted:
             return
         self.cancelled.append(key)
         self.say(key, JobState.CANCELLED, reason="cancelled")
+
+    def start_estimates(self, keys: Iterable[str]) -> dict[str, datetime]:
+        self._answer()
+        self.num_forecasts += 1
+        return {key: self.starts[key] for key in keys if key in self.starts}
 
     def suspend(self) -> None:
         """Nothing."""

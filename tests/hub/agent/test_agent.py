@@ -325,3 +325,44 @@ def test_what_the_site_refuses_ends_as_a_failure_in_words(world, run):
     assert world.cluster.specs() == {}
     # Slurm never had these jobs, so nothing is awaited from its accounting.
     assert held(run) == 0
+
+
+def starts(run):
+    return list(run.jobs.order_by("position").values_list("starts_at", flat=True))
+
+
+def test_the_hub_hears_when_a_waiting_job_is_expected_to_start(world, run):
+    soon = timezone.now() + timedelta(hours=2)
+    first = keys(run)[0]
+    world.cluster.starts = {first: soon, keys(run)[1]: soon + timedelta(hours=1)}
+    world.step(2)
+    assert starts(run) == [soon, soon + timedelta(hours=1), None, None, None]
+    world.cluster.starts[first] = soon + timedelta(minutes=5)
+    world.step(2)
+    assert starts(run)[0] == soon, "five minutes more of two hours are nothing new"
+    world.cluster.starts[first] = soon + timedelta(minutes=30)
+    world.step(2)
+    assert starts(run)[0] == soon + timedelta(minutes=30)
+    world.cluster.starts.pop(first)
+    world.step(2)
+    assert starts(run)[0] is None, "the queue takes back what it has said"
+    world.cluster.say(keys(run)[1], JobState.RUNNING)
+    world.step(2)
+    assert starts(run) == [None] * 5
+
+
+def test_a_queue_that_cannot_plan_stops_nothing(world, run, caplog, monkeypatch):
+    def fail(keys):
+        raise Unavailable("squeue --start is down", hint="")
+
+    monkeypatch.setattr(world.cluster, "start_estimates", fail)
+    world.step(3)
+    assert states(run) == [JobState.CLAIMED] * 5
+    assert "squeue --start is down" in caplog.text
+
+
+def test_expected_starts_cost_one_question_in_a_while(world, run):
+    world.agent.close()
+    world.start(pace=replace(ALWAYS, partitions_s=3600))
+    world.step(4)
+    assert world.cluster.num_forecasts <= 1

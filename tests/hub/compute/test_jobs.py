@@ -268,6 +268,22 @@ def test_jobs_of_a_silent_agent_are_unknown_until_it_is_back(run, chiara):
     assert run.state == JobState.RUNNING
 
 
+def test_what_the_agent_cannot_find_stays_unknown_until_it_says_more(run, chiara):
+    job = claim_one(chiara.agent)
+    start(chiara.agent, job)
+    lost = report(job, JobState.UNKNOWN, reason="Neither queue nor accounting knows it.")
+    jobs.mark_started(agent=chiara.agent, ref=job.ref, report=lost, at=NOON)
+    later = NOON + SILENCE + timedelta(seconds=1)
+    for at in (NOON, later):
+        beat(chiara.agent, job.ref, at=at)
+        assert Job.objects.get(ref=job.ref).state == JobState.UNKNOWN
+    start(chiara.agent, job)
+    assert jobs.mark_silent(at=later + SILENCE + timedelta(seconds=1)) == 1
+    jobs.mark_started(agent=chiara.agent, ref=job.ref, report=lost, at=later)
+    beat(chiara.agent, job.ref, at=later)
+    assert Job.objects.get(ref=job.ref).state == JobState.UNKNOWN
+
+
 def test_every_state_is_written_down(run, chiara):
     work_off(chiara.agent)
     events = JobEvent.objects.filter(job__run=run, job__stage="prepare", kind=EventKind.STATE).order_by("pk")

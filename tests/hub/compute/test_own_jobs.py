@@ -10,7 +10,7 @@ from fucina.client.wire_jobs import JobRequest
 from fucina.compute.spec import JobSpec, JobState
 from fucina.errors import NotVisible
 from fucina.hub.accounting.actions import BudgetExceeded
-from fucina.hub.accounting.models import LedgerEntry, UsageRecord, balance
+from fucina.hub.accounting.models import Allocation, LedgerEntry, UsageRecord, balance
 from fucina.hub.compute import job_read, jobs
 from fucina.hub.compute.actions import KeyTaken
 from fucina.hub.compute.files import left_file, put_file, stored_file
@@ -21,7 +21,7 @@ from fucina.hub.compute.read import project_info
 from fucina.hub.compute.usage import take_usage
 from fucina.hub.compute.waiting import why
 from fucina.hub.data.storage import BadPath, BadUpload
-from fucina.hub.network.actions import register_agent, register_site
+from fucina.hub.network.actions import map_user, register_agent, register_site
 from fucina.hub.network.models import Agent
 from fucina.hub.people.models import Person
 from fucina.network.spec import ContainerRuntime, Maintenance, SlurmSite, load_network
@@ -435,3 +435,38 @@ def test_an_index_named_twice_is_given_back_with_the_last_task(project, ada, off
 )
 def test_which_jobs_an_array_stands_for(array, numbers):
     assert JobSpec(key="a", name="a", command=("true",), walltime_s=1, array=array).task_numbers == numbers
+
+
+def test_who_has_no_user_at_a_cluster_hears_it_before_and_while_waiting(project, ada, bruno, offline, chiara):
+    beat(chiara.agent)
+    said = "local/cpu starts nothing now: ada has no user there yet; its staff gives one with `fucina site map-user"
+    check = look_at(project, request(project), by=ada, at=NOON).answer
+    assert any(said in note for note in check.notes)
+    job = submit(project, ada)
+    assert "ada has no user there yet" in job.parsed_placement.why
+    agent = Agent.objects.select_related("site").get(pk=chiara.agent.pk)
+    assert jobs.claim(agent=agent, num_slots=1, num_gpus=1, at=NOON) == ()
+    assert "Nothing new starts at local: ada has no user there yet" in told(job, ada)[0]
+    map_user(site=agent.site, username="ada", unix_user="alice", by=bruno, at=NOON)
+    assert "no user" not in told(job, ada)[0]
+    assert look_at(project, request(project, key="second-job"), by=ada, at=NOON).answer.notes == ()
+    assert claim_one(agent).spec.user == "alice"
+
+
+def test_a_site_that_knows_the_person_is_preferred_to_one_that_does_not(project, ada, bruno, offline, chiara):
+    beat(chiara.agent)
+    beta = register_site(site=load_network().sites[0].model_copy(update={"id": "beta"}), by=SETUP, at=NOON)
+    agent = register_agent(site=beta, by=SETUP, at=NOON).agent
+    mine = Allocation.objects.of_project(project.organisation, project.name).get()
+    Allocation.objects.create(
+        ref="alc-second",
+        grant=mine.grant,
+        site=beta,
+        partition=beta.partitions.get(),
+        slurm_account="b",
+        created_at=NOON,
+    ).entries.create(kind="grant", gpu_s=3600, at=NOON)
+    beat(agent)
+    assert look_at(project, request(project), by=ada, at=NOON).answer.place == "beta/cpu"
+    map_user(site=mine.site, username="ada", unix_user="alice", by=bruno, at=NOON)
+    assert look_at(project, request(project), by=ada, at=NOON).answer.place == "local/cpu"

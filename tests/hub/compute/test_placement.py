@@ -9,6 +9,7 @@ from fucina.compute.spec import JobState
 from fucina.errors import NotVisible
 from fucina.hub.access.models import Application
 from fucina.hub.accounting.actions import GrantOverspent, allocate
+from fucina.hub.accounting.awards import accept_award
 from fucina.hub.accounting.models import Allocation, LedgerEntry, LedgerTotal, balance
 from fucina.hub.compute import jobs, projects
 from fucina.hub.compute.actions import start_run
@@ -64,6 +65,7 @@ def both(ada, bruno, officine, chiara, beta):
     projects.decide(
         application=application, request=DecisionRequest(granted=True, reason="Good.", split=split), by=bruno, at=NOON
     )
+    accept_award(grant=application.grant, by=ada, at=NOON)
     project = Project.objects.get()
     send_blob(project, DOCUMENT, ada)
     beat(chiara.agent)

@@ -17,6 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from fucina.accounting.usage import UsageRecord, used_gpu_s
 from fucina.client.wire import ApplicationRequest, ReleaseFile, RunRequest, RunSource
+from fucina.client.wire_jobs import JobRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobReport, JobState
 from fucina.errors import ErrorBody
@@ -25,6 +26,7 @@ from fucina.hub.compute import jobs
 from fucina.hub.compute.actions import start_run
 from fucina.hub.compute.artifacts import append_log
 from fucina.hub.compute.models import Job, LineRun, Project
+from fucina.hub.compute.own_jobs import submit_job
 from fucina.hub.compute.projects import apply
 from fucina.hub.data.actions import receive_blob, register_dataset_version
 from fucina.hub.network.actions import register_agent, register_site
@@ -100,6 +102,12 @@ class World:
         source = RunSource(name="it.jsonl", sha256=SHA256, num_bytes=len(DOCUMENTS), licence="CC-BY-4.0")
         request = RunRequest(project=project.ref, spec=spec, sources=(source,), key=key)
         return start_run(project=project, request=request, by=self.ada, at=at)
+
+    def submit(self, *, key: str = "first-job", **changes: Any) -> Job:
+        """A job of Ada's own that waits for the agent."""
+        fields = {"project": self.project.ref, "key": key, "command": ("echo", "ciao"), "num_gpus": 1, "walltime_s": 60}
+        request = JobRequest.model_validate(fields | changes)
+        return submit_job(project=self.project, request=request, by=self.ada, at=NOON)
 
     def start_stage(self, *, at: datetime) -> Job:
         """Let the agent claim and start the next queued stage."""
@@ -196,6 +204,7 @@ class World:
             ReleaseFile(path=name, num_bytes=1000 * 7**power, sha256=hashlib.sha256(name.encode()).hexdigest())
             for power, name in enumerate(names)
         ]
+        files.append(ReleaseFile(path="model.sig", num_bytes=500, sha256=hashlib.sha256(run.ref.encode()).hexdigest()))
         release = register_release(
             run=run,
             job=run.jobs.get(stage="release"),

@@ -96,7 +96,7 @@ def test_nobody_applies_for_an_organisation_of_others(world, as_):
 
 def test_a_second_application_for_one_project_is_refused_with_its_hint(world, as_):
     client = as_(world.ada)
-    again = answers(world, access_mode="playground")
+    again = answers(world, gpu_hours="2000")
     client.post("/applications/new", again)
     response = client.post("/applications/new", again)
     assert response.status_code == 422

@@ -10,6 +10,7 @@ from fucina.compute.spec import JobState
 from fucina.errors import ErrorBody
 from fucina.hub.people.actions import create_organisation
 from tests.hub.conftest import NOON
+from tests.hub.portal.test_scenario_pages import scenarios_of
 
 HOSTILE = "<script>alert('x')</script>\"'&amp;"
 
@@ -22,6 +23,8 @@ def addresses(world):
     train = world.train_for(num_lines=40)
     world.write_log(train, "step 1\n")
     waiting = world.ask("waiting", hours=250.0, mode="playground")
+    job = world.submit()
+    one, other, queued = scenarios_of(world.ada)
     return {
         "home": "/",
         "projects": "/projects",
@@ -38,14 +41,28 @@ def addresses(world):
         "log": f"/runs/{train.run.ref}?stage=prepare",
         "finished": f"/runs/{done.ref}",
         "cancel": f"/runs/{train.run.ref}/cancel",
+        "jobs": "/jobs",
+        "job": f"/jobs/{job.ref}",
+        "job cancel": f"/jobs/{job.ref}/cancel",
         "releases": "/releases",
         "release": f"/releases/{release.ref}",
+        "scenarios": "/scenarios",
+        "new scenario": "/scenarios/new",
+        "scenario": f"/scenarios/{one.ref}",
+        "waiting scenario": f"/scenarios/{queued.ref}",
+        "end scenario": f"/scenarios/{queued.ref}/cancel",
+        "drop scenario": f"/scenarios/{one.ref}/delete",
+        "compare": f"/scenarios/compare?ref={one.ref}&ref={other.ref}",
         "help": "/help",
         "patterns": "/patterns",
     }
 
 
-PRIVATE = ("project", "statement", "application", "waiting", "withdraw", "run", "log", "finished", "cancel", "release")
+PRIVATE = (
+    "project", "statement", "application", "waiting", "withdraw", "run", "log", "finished", "cancel", "job",
+    "job cancel", "release",
+    "scenario", "waiting scenario", "end scenario", "drop scenario",
+)  # fmt: skip
 
 
 class Look(HTMLParser):
@@ -81,9 +98,9 @@ def test_dag_sees_nothing_of_adas(world, as_, addresses):
     client = as_(world.dag)
     for name, address in addresses.items():
         response = client.get(address)
-        assert response.status_code == (404 if name in PRIVATE else 200), name
+        assert response.status_code == (404 if name in (*PRIVATE, "compare") else 200), name
         assert "norme-chiare" not in text_of(response) or name in {"apply", "help", "patterns"}, name
-    for name in ("cancel", "withdraw"):
+    for name in ("cancel", "withdraw", "job cancel"):
         assert client.post(addresses[name]).status_code == 404
     assert client.get("/desk").status_code == 403
 
@@ -106,7 +123,7 @@ def test_an_officer_sees_applications_but_no_projects(world, as_, addresses):
     client = as_(world.bruno)
     for name in ("application", "waiting"):
         assert client.get(addresses[name]).status_code == 200
-    for name in ("project", "statement", "run", "log", "finished", "cancel", "release"):
+    for name in ("project", "statement", "run", "log", "finished", "cancel", "job", "job cancel", "release"):
         assert client.get(addresses[name]).status_code == 404, name
     assert "norme-chiare" not in text_of(client.get("/projects"))
 
@@ -231,6 +248,7 @@ def test_empty_lists_say_what_to_do_first(world, as_):
     for address, words in (
         ("/projects", "A project begins with an application."),
         ("/runs", "fucina run project.yaml"),
+        ("/jobs", "Submit the first one from the command line"),
         ("/releases", "A run that passes its five stages ends with a release."),
         ("/applications", "You need the name of your organisation"),
     ):
@@ -250,7 +268,7 @@ def test_pages_that_fail_look_like_the_others(world, as_, settings):
     assert response.status_code == 403 and "The form is too old" in text_of(response)
 
 
-@pytest.mark.parametrize("address", ["/", "/projects", "/runs", "/releases", "/help", "/patterns", "/desk"])
+@pytest.mark.parametrize("address", ["/", "/projects", "/runs", "/jobs", "/releases", "/help", "/patterns", "/desk"])
 def test_pages_that_only_show_take_nothing(world, as_, address):
     assert as_(world.bruno).post(address).status_code == 405
 

@@ -7,9 +7,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from fucina.client.wire_planning import ScenarioRequest
 from fucina.compute.record import ProgressLine
 from fucina.hub.compute import jobs
 from fucina.hub.compute.actions import cancel_run
+from fucina.hub.planning.actions import save_scenario
 from tests.hub.conftest import NOON
 
 
@@ -32,6 +34,7 @@ def add_rows(world, *, number):
     world.begin(key=f"waiting-run-{number}", at=at)
     world.start_stage(at=at)
     world.end_stage(world.project.runs.get(key=f"waiting-run-{number}").jobs.get(stage="prepare"))
+    save_scenario(request=ScenarioRequest(name=f"scenario {number}", result={}), by=world.ada, at=at)
     cancel_run(run=world.project.runs.get(key=f"waiting-run-{number}"), by=world.ada, at=at)
 
 
@@ -44,6 +47,7 @@ def add_rows(world, *, number):
         ("ada", "/runs", 6),
         ("ada", "/applications", 5),
         ("ada", "/releases", 4),
+        ("ada", "/scenarios", 4),
         ("bruno", "/desk", 5),
         ("ada", "project", 10),
     ],

@@ -13,9 +13,9 @@ from django.template.base import Lexer, TokenType
 from django.utils import translation
 from django.utils.translation.template import templatize
 
+from fucina.access.moves import ApplicationState
 from fucina.compute.spec import JobState
 from fucina.hub import portal
-from fucina.hub.access.models import ApplicationState
 from fucina.hub.accounting.models import Kind
 from fucina.hub.people.models import Role
 from fucina.hub.portal import figures

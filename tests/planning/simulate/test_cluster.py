@@ -20,8 +20,9 @@ from fucina.planning.simulate.cluster import (
     Weights,
 )
 from fucina.planning.simulate.compiled import COMPILED
+from fucina.planning.simulate.job_table import JobTable
 from fucina.planning.simulate.replay import Policy, start_times
-from fucina.planning.simulate.run import DAY_S, Happenings, JobTable, simulate
+from fucina.planning.simulate.run import DAY_S, Happenings, simulate
 from fucina.planning.simulate.workload import JobClass, fit, generate, profiles
 from tests.planning.simulate.test_replay import JOBS, trace
 

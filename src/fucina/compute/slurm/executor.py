@@ -7,14 +7,15 @@ from pathlib import Path
 
 from fucina.compute.executor import JobConflict, NoSuchJob
 from fucina.compute.slurm.controller import Controller
+from fucina.compute.slurm.identity import SKEW_S, is_of, was_lost
 from fucina.compute.slurm.intents import Intent, Intents
 from fucina.compute.slurm.logs import LogReader
 from fucina.compute.slurm.placing import partition_for, place
 from fucina.compute.slurm.refusals import SlurmFailed
-from fucina.compute.slurm.reports import ended_report, live_report, queue_only_report
+from fucina.compute.slurm.reports import ended_report, left_over, live_report, queue_only_report
 from fucina.compute.slurm.rows import Listing, NotSlurmOutput
 from fucina.compute.slurm.sacct import MAX_IDS, AccountingRow
-from fucina.compute.slurm.sbatch import key_of
+from fucina.compute.slurm.sbatch import SubmitOptions, key_of
 from fucina.compute.slurm.script import Surroundings, render
 from fucina.compute.slurm.squeue import QueueRow
 from fucina.compute.slurm.status import partition_statuses
@@ -33,11 +34,11 @@ ACCOUNTING_WAIT_S = 60.0
 """How long an ended job waits for its accounting before it is reported without."""
 CLEAN_UP_S = 8.0
 """From a job's return into the queue until it may start again."""
-SKEW_S = 600
-"""Clocks of hub, agent and Slurm may differ by so much."""
 LOST_S = 180.0
 """How long a job must be unknown to a Slurm that answers before it is submitted again. Longer than a credential lives:
 nodes refuse for that time a new job with the id of one that they had to end."""
+CANCELLED_S = 2 * 86400
+"""How long a cancelled job is looked for in the queue."""
 _MISSING = "Neither Slurm's queue nor its accounting knows how this job is."
 SEARCH_S = 30 * 86400
 """How far back a new journal looks for jobs of an old one."""
@@ -96,17 +97,7 @@ class SlurmExecutor:
             _check_same(known.spec, spec)
             if known.job_id is not None or known.report is not None:
                 return
-        options = place(
-            spec,
-            site=self._site,
-            slurm=self._slurm,
-            roots=self._roots,
-            after_ok=self._live_ids(spec.depends_on),
-            warn_s=self._slurm.checkpoint_warning_s,
-        )
-        vendor = partition_for(spec, self._site).accelerator.vendor
-        alarm_s = 0 if self.controller.warns() or not options.warn_s else options.time_min * 60 - options.warn_s
-        script = render(spec, self._surroundings.with_vendor(vendor), alarm_s=alarm_s)
+        options, script = self._asked(spec)
         if known is not None and self._is_found(known):
             return
         self._intents.write_down(spec, log=options.output, at=self._now())
@@ -118,6 +109,20 @@ class SlurmExecutor:
             self._intents.drop(spec.key)
             raise
         self._intents.mark_submitted(spec.key, job_id=job_id)
+
+    def _asked(self, spec: JobSpec) -> tuple[SubmitOptions, str]:
+        """What Slurm is to be asked for, and the batch script. Raises DoesNotFit, OutsideProject, DependencyFailed."""
+        options = place(
+            spec,
+            site=self._site,
+            slurm=self._slurm,
+            roots=self._roots,
+            after_ok=self._live_ids(spec.depends_on),
+            warn_s=self._slurm.checkpoint_warning_s,
+        )
+        vendor = partition_for(spec, self._site).accelerator.vendor
+        alarm_s = 0 if self.controller.warns() or not options.warn_s else options.time_min * 60 - options.warn_s
+        return options, render(spec, self._surroundings.with_vendor(vendor), alarm_s=alarm_s)
 
     def poll(self, keys: Iterable[str]) -> dict[str, JobReport]:
         """What is known of these jobs, with one query of the queue and at most one of the accounting."""
@@ -149,6 +154,18 @@ class SlurmExecutor:
         rows = self.controller.queue_of(intent.job_id).rows if intent.job_id is not None else ()
         # Slurm may have given the id to another job since.
         self._end([row for row in rows if key_of(row.comment) == key], intent)
+
+    def end_again(self) -> int:
+        """End jobs that were cancelled and run all the same, since a killed controller has forgotten it; how many."""
+        cancelled = {intent.key: intent for intent in self._intents.cancelled(since=self._now() - CANCELLED_S)}
+        if not cancelled:
+            return 0
+        queue = self.controller.queue(self._query_users({intent.spec.user for intent in cancelled.values()}))
+        live = [row for row in queue.rows if key_of(row.comment) in cancelled and live_report("", [row], now=0.0)]
+        for job_id, key in sorted({(row.base_id, key_of(row.comment)) for row in live}):
+            logger.warning("job %s was cancelled and Slurm has it again (%d); it is ended", key, job_id)
+            self.controller.cancel(job_id, user=cancelled[key].spec.user)
+        return len(live)
 
     def suspend(self) -> None:
         """Nothing: Slurm's jobs do not need the agent."""
@@ -232,14 +249,7 @@ class SlurmExecutor:
 
         Raises StillLooking, Unavailable.
         """
-        rows: Sequence[QueueRow | AccountingRow] = self._find(intent)
-        if not rows:
-            since = int(intent.intended_at) - SKEW_S
-            users = self._query_users({intent.spec.user})
-            listing = self.controller.accounting_since(since, users=users)
-            rows = [row for row in listing.rows if key_of(row.comment) == intent.key]
-        if rows:
-            self._intents.mark_submitted(intent.key, job_id=rows[0].base_id, submit_at=rows[0].submit_at)
+        if self._turns_up(intent):
             return True
         if self._now() - intent.intended_at < SETTLE_S:
             raise StillLooking(
@@ -248,6 +258,19 @@ class SlurmExecutor:
             )
         self._intents.drop(intent.key)
         return False
+
+    def _turns_up(self, intent: Intent) -> bool:
+        """Whether queue or accounting has a submission with this job's key that is not one of those lost before."""
+        rows: list[QueueRow | AccountingRow] = [row for row in self._find(intent) if not was_lost(row, intent)]
+        if not rows:
+            since = int(intent.intended_at) - SKEW_S
+            users = self._query_users({intent.spec.user})
+            found = [r for r in self.controller.accounting_since(since, users=users).rows if not was_lost(r, intent)]
+            rows = [row for row in found if key_of(row.comment) == intent.key]
+        if not rows:
+            return False
+        self._intents.mark_submitted(intent.key, job_id=rows[0].base_id, submit_at=rows[0].submit_at)
+        return True
 
     def _find(self, intent: Intent) -> list[QueueRow]:
         """Rows of the queue with this job's key."""
@@ -311,7 +334,7 @@ class SlurmExecutor:
         One that was to end has ended: it counts as never submitted, unless the site's accounting says otherwise.
         """
         missing_s = self._now() - (intent.missing_seen_at or self._now())
-        if missing_s < LOST_S or intent.job_id is None:
+        if missing_s < LOST_S:
             return
         if intent.cancel_wanted:
             reason = f"It was to end; Slurm has lost it ({intent.job_id})."
@@ -319,15 +342,23 @@ class SlurmExecutor:
             return
         if not intent.spec.requeue:
             return
-        logger.error("job %s: Slurm has lost it (%d) and is asked again", intent.key, intent.job_id)
-        self._intents.drop(intent.key)
+        logger.error("job %s: Slurm has lost it (%s) and is asked again", intent.key, intent.job_id)
         try:
-            self.submit(intent.spec)
+            if intent.job_id is None and self._turns_up(intent):
+                return
+            rows = self.controller.accounting([name.job_id for name in intent.names]).rows
+            options, script = self._asked(left_over(intent.spec, [row for row in rows if is_of(row, intent)]))
         except FactoryError as error:
             logger.error("job %s cannot be submitted again yet: %s", intent.key, error.message)
-            if self._intents.get(intent.key) is None:
-                self._intents.write_down(intent.spec, log=intent.log, at=intent.intended_at)
-                self._intents.mark_submitted(intent.key, job_id=intent.job_id, submit_at=intent.submit_at)
+            return
+        self._intents.begin_again(intent, at=self._now())
+        try:
+            self._intents.mark_submitted(intent.key, job_id=self.controller.submit(options, script))
+        except (LostAnswer, SlurmFailed, NotSlurmOutput) as error:
+            logger.error("job %s may have been submitted again: %s", intent.key, error.message)
+        except FactoryError as error:
+            logger.error("job %s cannot be submitted again yet: %s", intent.key, error.message)
+            self._intents.take_back(intent)
 
     def _hurry(self, intent: Intent, report: JobReport) -> None:
         """Spare a job that was put back into the queue most of Slurm's wait of two minutes, once a restart.
@@ -384,7 +415,7 @@ class SlurmExecutor:
         trouble: str,
     ) -> dict[str, JobReport]:
         """Reports of jobs that are not live in the queue."""
-        ids = [intent.job_id for intent in intents if intent.job_id is not None][:MAX_IDS]
+        ids = [name.job_id for intent in intents for name in intent.names][:MAX_IDS]
         rows: dict[int, list[AccountingRow]] = {}
         asked: set[int] = set()
         if ids:
@@ -397,9 +428,12 @@ class SlurmExecutor:
         reports = {}
         for intent in intents:
             queue = [row for row in by_key.get(intent.key, ()) if row.base_id == intent.job_id]
-            mine = [row for row in rows.get(intent.job_id or 0, ()) if _is_of(row, intent)]
+            names = {name.job_id for name in intent.names}
+            # Of an array, tasks may have ended before the rest was lost.
+            told_by = names if intent.spec.array else {intent.job_id or 0}
+            mine = [row for job_id in sorted(told_by) for row in rows.get(job_id, ()) if is_of(row, intent)]
             alone = not absence_proves and not queue
-            missing = absence_proves and not queue and intent.job_id in asked
+            missing = absence_proves and not queue and bool(names) and names <= asked
             report = self._last_word(intent, queue, mine, alone=alone, trouble=_MISSING if missing else trouble)
             reports[intent.key] = report
         return reports
@@ -445,15 +479,3 @@ def _check_same(known: JobSpec, spec: JobSpec) -> None:
 
 def _unknown(key: str) -> JobReport:
     return JobReport(key=key, state=JobState.UNKNOWN, reason="the executor does not know this job")
-
-
-def _is_of(row: AccountingRow, intent: Intent) -> bool:
-    """Whether a row is of this job, and not of one that was given its id before or after a reset.
-
-    Accounting learns the comment when a job ends, and at some sites never.
-    """
-    if not row.step and row.comment:
-        return key_of(row.comment) == intent.key
-    if intent.submit_at is None or row.submit_at is None:
-        return (row.submit_at or intent.intended_at) >= intent.intended_at - SKEW_S
-    return row.submit_at >= intent.submit_at - 1 if row.step else row.submit_at == intent.submit_at

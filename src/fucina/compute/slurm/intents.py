@@ -1,10 +1,12 @@
 """The journal of intents: what was meant to be submitted is on disk before Slurm hears of it."""
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from fucina.compute.spec import JobReport, JobSpec
 
@@ -19,12 +21,22 @@ CREATE TABLE IF NOT EXISTS job (
   ended_seen_at REAL,
   missing_seen_at REAL,
   cancel_wanted INTEGER NOT NULL DEFAULT 0,
-  report TEXT
+  report TEXT,
+  earlier TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
-_COLUMNS = "key, spec, intended_at, job_id, submit_at, log, ended_seen_at, missing_seen_at, cancel_wanted, report"
+_COLUMNS = (
+    "key, spec, intended_at, job_id, submit_at, log, ended_seen_at, missing_seen_at, cancel_wanted, report, earlier"
+)
 _MANY = 500
+
+
+class Earlier(NamedTuple):
+    """Slurm's name for a submission that it has lost since."""
+
+    job_id: int
+    submit_at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +58,14 @@ class Intent:
     cancel_wanted: bool
     report: JobReport | None
     """The last word, once there is one."""
+    earlier: tuple[Earlier, ...] = ()
+    """Submissions that Slurm has lost; of an array, some tasks may have ended under these names."""
+
+    @property
+    def names(self) -> tuple[Earlier, ...]:
+        """Every submission that Slurm has taken, the newest last."""
+        newest = () if self.job_id is None else (Earlier(self.job_id, self.submit_at),)
+        return (*self.earlier, *newest)
 
     def found(self, *, job_id: int, submit_at: int | None) -> "Intent":
         """The same intent with Slurm's name for it."""
@@ -61,6 +81,10 @@ class Intents:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
+        columns = {row[1] for row in self._db.execute("PRAGMA table_info(job)")}
+        if "earlier" not in columns:
+            # A journal that an older agent began.
+            self._db.execute("ALTER TABLE job ADD COLUMN earlier TEXT NOT NULL DEFAULT '[]'")
 
     def close(self) -> None:
         """Close the file."""
@@ -96,6 +120,14 @@ class Intents:
         """Keys of jobs without a last word."""
         return [row[0] for row in self._db.execute("SELECT key FROM job WHERE report IS NULL ORDER BY intended_at")]
 
+    def cancelled(self, *, since: float) -> list[Intent]:
+        """Jobs submitted since then that were to end and have had their last word."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM job WHERE cancel_wanted AND report IS NOT NULL AND intended_at >= ?",  # noqa: S608 - names
+            (since,),
+        )
+        return [_intent(row) for row in rows]
+
     def write_down(self, spec: JobSpec, *, log: str, at: float) -> None:
         """The intent to submit, before anything is done about it."""
         self._db.execute(
@@ -107,6 +139,28 @@ class Intents:
         """Slurm has taken it."""
         self._db.execute(
             "UPDATE job SET job_id = ?, submit_at = coalesce(?, submit_at) WHERE key = ?", (job_id, submit_at, key)
+        )
+
+    def begin_again(self, intent: Intent, *, at: float) -> None:
+        """Slurm has lost it: the intent to submit what is left of it, before anything is done about it."""
+        self._db.execute(
+            "UPDATE job SET job_id = NULL, submit_at = NULL, intended_at = ?, ended_seen_at = NULL, "
+            "missing_seen_at = NULL, earlier = ? WHERE key = ?",
+            (at, json.dumps(intent.names), intent.key),
+        )
+
+    def take_back(self, intent: Intent) -> None:
+        """What `begin_again` was meant to do has certainly not been done."""
+        self._db.execute(
+            "UPDATE job SET job_id = ?, submit_at = ?, intended_at = ?, missing_seen_at = ?, earlier = ? WHERE key = ?",
+            (
+                intent.job_id,
+                intent.submit_at,
+                intent.intended_at,
+                intent.missing_seen_at,
+                json.dumps(intent.earlier),
+                intent.key,
+            ),
         )
 
     def mark_ended(self, key: str, *, at: float) -> None:
@@ -145,7 +199,7 @@ class Intents:
 
 
 def _intent(row: tuple) -> Intent:
-    key, spec, intended_at, job_id, submit_at, log, ended, missing, cancel, report = row
+    key, spec, intended_at, job_id, submit_at, log, ended, missing, cancel, report, earlier = row
     return Intent(
         key=key,
         spec=JobSpec.model_validate_json(spec),
@@ -157,4 +211,5 @@ def _intent(row: tuple) -> Intent:
         missing_seen_at=missing,
         cancel_wanted=bool(cancel),
         report=JobReport.model_validate_json(report) if report else None,
+        earlier=tuple(Earlier(*pair) for pair in json.loads(earlier)),
     )

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fucina.compute.slurm.placing import OutsideProject
 from fucina.compute.slurm.transport import Completed, Transport
@@ -22,6 +22,8 @@ NUM_WORDS = 200
 COPY_BELOW_BYTES = 1 << 20
 """Smaller files are copied from the store, so that a job may change them; larger ones are linked."""
 STORE = ".contents"
+EXIT_AGAIN = 75
+"""A command that wants to be called again (EX_TEMPFAIL)."""
 
 
 class CopyFailed(Unavailable):
@@ -37,11 +39,27 @@ class Remote(NamedTuple):
     num_bytes: int
 
 
+class Carrier(Protocol):
+    """Another way for large files: a storage that both sides reach."""
+
+    min_bytes: int
+    """Smaller files are sent over the transport."""
+
+    def put(self, path: Path, sha256: str) -> int:
+        """Lay a content down there, from where an earlier try broke off; returns how many bytes were sent."""
+
+    def get_argv(self, sha256: str, target: str) -> list[str]:
+        """The site's command that fetches it to that path; it leaves with `EXIT_AGAIN` while a part is missing."""
+
+
 class Mirror:
     """The tree below `here` and its image below `there`."""
 
-    def __init__(self, transport: Transport, *, here: Path, there: PurePosixPath) -> None:
+    def __init__(
+        self, transport: Transport, *, here: Path, there: PurePosixPath, carrier: Carrier | None = None
+    ) -> None:
         self._transport = transport
+        self._carrier = carrier
         self._here = here
         self._there = there
 
@@ -122,6 +140,29 @@ class Mirror:
         """One content into the store, from where an earlier try broke off."""
         part = f"{self._store / sha256}.part"
         size = path.stat().st_size
+        if self._carrier is not None and size >= self._carrier.min_bytes:
+            sent = self._carry(self._carrier, path, sha256, part)
+        else:
+            sent = self._pour(path, size, part)
+        self._check(part, sha256, what=str(path))
+        self._run(["mv", "-f", "--", part, str(self._store / sha256)])
+        return sent
+
+    def _carry(self, carrier: Carrier, path: Path, sha256: str, part: str) -> int:
+        """Over the storage; the site's side works for less than a command may take, and is called until it is done."""
+        sent = carrier.put(path, sha256)
+        argv = carrier.get_argv(sha256, part)
+        while (done := self._transport.run(argv)).rc == EXIT_AGAIN:
+            pass
+        if done.rc:
+            raise CopyFailed(
+                f"{path.name} lies in the storage and the site cannot fetch it: {done.err.strip()[:300]}",
+                hint="Does its login node reach the storage, with credentials? Is `programs` of the site file right?",
+            )
+        return sent
+
+    def _pour(self, path: Path, size: int, part: str) -> int:
+        """Over the transport, in pieces."""
         done = self._transport.run(["stat", "--format=%s", "--", part])
         have = int(done.text) if done.rc == 0 and done.text.strip().isdigit() else 0
         have = have if have <= size else 0
@@ -133,8 +174,6 @@ class Mirror:
                 self._run(["dd", f"of={part}", *options], stdin=piece)
                 sent += len(piece)
         self._run(["truncate", f"--size={size}", "--", part])
-        self._check(part, sha256, what=str(path))
-        self._run(["mv", "-f", "--", part, str(self._store / sha256)])
         return sent
 
     def _lay(self, path: Path, sha256: str) -> None:

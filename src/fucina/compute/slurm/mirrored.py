@@ -67,6 +67,10 @@ class MirroredExecutor:
         self._inner.forget(key)
         self._fetched.discard(key)
 
+    def end_again(self) -> int:
+        """End jobs that were cancelled and run all the same; how many."""
+        return self._inner.end_again()
+
     def partition_status(self) -> list[PartitionStatus]:
         """What each partition has free and how long its queue is."""
         return self._inner.partition_status()

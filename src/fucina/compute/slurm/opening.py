@@ -10,7 +10,7 @@ from fucina.compute.slurm.cli import CliTransport, slurm_environment
 from fucina.compute.slurm.controller import CommandController, Controller
 from fucina.compute.slurm.executor import SlurmExecutor
 from fucina.compute.slurm.logs import LogReader, RemoteLogs, SharedLogs
-from fucina.compute.slurm.mirror import Mirror
+from fucina.compute.slurm.mirror import Carrier, Mirror
 from fucina.compute.slurm.mirrored import MirroredExecutor
 from fucina.compute.slurm.rest import RestController
 from fucina.compute.slurm.script import Surroundings
@@ -60,7 +60,7 @@ def open_slurm(
     )
 
 
-def open_mirrored(site: Site, *, root: Path) -> MirroredExecutor:
+def open_mirrored(site: Site, *, root: Path, carrier: Carrier | None = None) -> MirroredExecutor:
     """The executor of a Slurm site that is reached by SSH alone: its `scratch` is the image of our `root`.
 
     Raises BadSiteFile, MissingLibrary.
@@ -71,7 +71,7 @@ def open_mirrored(site: Site, *, root: Path) -> MirroredExecutor:
             f"Site {site.id} is reached by SSH and names no `scratch`.",
             hint="Name a folder at the site, on a file system that its nodes see, where jobs may work.",
         )
-    mirror = Mirror(open_transport(slurm), here=root, there=PurePosixPath(slurm.scratch))
+    mirror = Mirror(open_transport(slurm), here=root, there=PurePosixPath(slurm.scratch), carrier=carrier)
     return MirroredExecutor(open_slurm(site, root=root), mirror)
 
 

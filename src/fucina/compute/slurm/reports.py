@@ -1,6 +1,6 @@
 """What queue and accounting together say about one job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from fucina.compute.slurm.rows import task_indices
@@ -57,14 +57,11 @@ def ended_report(
 
     With `alone`, the queue did not answer: an end after which Slurm may start the job again is then no end.
     """
-    jobs = [row for row in accounting if not row.step]
-    last: dict[int | None, AccountingRow] = {}
-    for row in jobs:
-        for task in row.tasks or (None,):
-            known = last.get(task)
-            if known is None or _order(row) >= _order(known):
-                last[task] = row
-    if len(last) < num_tasks(spec) or (spec.array and None in last):
+    last = _last_runs(accounting)
+    if spec.array:
+        # What stands for the whole array is shown for a moment, before its tasks are.
+        last.pop(None, None)
+    if len(last) < num_tasks(spec) or _is_behind(last, queue):
         return None
     states = {state_of(row.state) for row in last.values()}
     if not states <= FINAL:
@@ -80,6 +77,54 @@ def ended_report(
         changes = {"exit_code": seen.exit_code, "reason": seen.reason, "num_attempts": num_attempts}
         return report.model_copy(update=changes)
     return report
+
+
+def left_over(spec: JobSpec, accounting: Sequence[AccountingRow]) -> JobSpec:
+    """The same job without the tasks of its array whose end accounting knows; a limit of tasks at once stays."""
+    if not spec.array:
+        return spec
+    ended = {task for task, row in _last_runs(accounting).items() if state_of(row.state) in FINAL}
+    left = [number for number in spec.task_numbers if number not in ended]
+    _, percent, at_once = spec.array.partition("%")
+    return spec.model_copy(update={"array": ",".join(map(str, left)) + percent + at_once}) if left else spec
+
+
+def _last_runs(accounting: Sequence[AccountingRow]) -> dict[int | None, AccountingRow]:
+    """The newest run of each task, under None where the job is no array."""
+    last: dict[int | None, AccountingRow] = {}
+    for row in accounting:
+        if row.step or _is_closed_by_hand(row, accounting):
+            continue
+        for task in row.tasks or (None,):
+            known = last.get(task)
+            if known is None or _order(row) >= _order(known):
+                last[task] = row
+    return last
+
+
+def _is_behind(last: Mapping[int | None, AccountingRow], queue: Sequence[QueueRow]) -> bool:
+    """Whether the queue shows a later run than accounting knows: a requeue gives a new time of submission.
+
+    Not always: a job whose node went down while it was cleaned up starts again as the same submission.
+    """
+    return any(_is_earlier(last[row.task], row) for row in queue if row.task in last)
+
+
+def _is_earlier(known: AccountingRow, row: QueueRow) -> bool:
+    if known.submit_at and row.submit_at and row.submit_at > known.submit_at:
+        return True
+    return base_state(known.state) in AGAIN and base_state(known.state) != base_state(row.state)
+
+
+def _is_closed_by_hand(row: AccountingRow, accounting: Sequence[AccountingRow]) -> bool:
+    """Whether nobody saw this end: `sacctmgr show runawayjobs` calls a lost run COMPLETED at the moment it began.
+
+    A run that did complete has used some processor time, however short it was, or has got its comment at its end.
+    """
+    if base_state(row.state) != "COMPLETED" or row.elapsed_s > 0 or row.comment:
+        return False
+    mine = (other for other in accounting if other.job_id == row.job_id and other.start_at == row.start_at)
+    return not any(other.cpu_s > 0 for other in mine)
 
 
 def queue_only_report(spec: JobSpec, queue: Sequence[QueueRow]) -> JobReport | None:

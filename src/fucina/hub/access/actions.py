@@ -3,50 +3,27 @@
 Doors call `fucina.hub.compute.projects`, which also opens what was granted.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db import IntegrityError, transaction
-from django.db.models import Sum
+from django.db import transaction
+from django.db.models import Max, Sum
 
 from fucina.access.modes import Mode, ModesFile
-from fucina.errors import BadInput, NotAllowed, NotVisible, WrongState
+from fucina.access.moves import ALONE, ApplicationState, MoveName
+from fucina.access.terms import terms_sha256
+from fucina.errors import BadInput, NotVisible, WrongState
 from fucina.hub.access.models import (
     AccessMode,
     Application,
-    ApplicationState,
     Decision,
     EligibilityFinding,
     Grant,
-    check_move,
 )
+from fucina.hub.access.moving import NotAMember, lock, mode_of, move_application
 from fucina.hub.access.rules import check_eligibility
 from fucina.hub.people.actions import Rule, record
 from fucina.hub.people.models import Organisation, Person
 from fucina.units import gpu_hours, gpu_seconds
-
-
-class NotAMember(NotAllowed):
-    """Only members apply for their organisation."""
-
-    code = "not_a_member"
-
-
-class NotAnOfficer(NotAllowed):
-    """Only access officers decide."""
-
-    code = "not_an_officer"
-
-
-class OwnOrganisation(NotAllowed):
-    """An officer does not decide on an organisation that they belong to."""
-
-    code = "own_organisation"
-
-
-class AlreadyOpen(WrongState):
-    """One application per project at a time."""
-
-    code = "application_open"
 
 
 class NotAppliedFor(BadInput):
@@ -99,31 +76,45 @@ def submit_application(
         raise NotAMember(f"You do not belong to {organisation}.", hint="Ask one of its owners to add you or to apply.")
     organisation = Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     mode = modes.mode(mode_id, day=at.date())
+    check_applied_for(mode)
+    application = Application.objects.create(
+        organisation=organisation,
+        project=project,
+        purpose=purpose,
+        sector=sector,
+        access_mode=keep_mode(mode),
+        gpu_s=max(1, gpu_seconds(num_gpu_hours)),
+        language=by.language,
+        state=ApplicationState.DRAFT,
+        created_by=by,
+        created_at=at,
+    )
+    return take_in(application, modes=modes, by=by, at=at)
+
+
+def check_applied_for(mode: Mode) -> None:
+    """Raises NotAppliedFor for time that a person brings."""
     if mode.decision == "brought":
         raise NotAppliedFor(
             f"Time in mode {mode.id} is your own, at a site that gave it to you.",
             hint="Start `fucina agent --personal` there, or choose another mode.",
         )
-    access_mode = _access_mode(mode)
-    try:
-        with transaction.atomic():
-            application = Application.objects.create(
-                organisation=organisation,
-                project=project,
-                purpose=purpose,
-                sector=sector,
-                access_mode=access_mode,
-                gpu_s=max(1, gpu_seconds(num_gpu_hours)),
-                state=ApplicationState.SUBMITTED,
-                submitted_by=by,
-                submitted_at=at,
-            )
-    except IntegrityError as error:
-        raise AlreadyOpen(
-            f"{organisation} has an application for {project} that waits for its decision.",
-            hint="Wait for the decision, or withdraw it and apply again.",
-        ) from error
-    record(by, "access.submit", application, at=at, data={"gpu_s": application.gpu_s, "mode": mode.id})
+
+
+@transaction.atomic
+def take_in(
+    application: Application, *, modes: ModesFile, by: Person, at: datetime, version: int | None = None
+) -> Application:
+    """Submit what is complete, check it by rule, and grant it where the mode decides by rule.
+
+    Raises what `move_application` raises.
+    """
+    changes = {"submitted_by": by, "submitted_at": at}
+    data = {"gpu_s": application.gpu_s, "mode": application.access_mode.name}
+    application = move_application(
+        application=application, name=MoveName.SUBMIT, by=by, at=at, version=version, data=data, changes=changes
+    )
+    mode = mode_of(application)
     _check(application, mode=mode, modes=modes)
     if mode.decision == "automatic" and not application.findings.filter(passed=False).exists():
         _close(
@@ -134,15 +125,25 @@ def submit_application(
             by=Rule(f"{mode.id}/{mode.valid_from}"),
             at=at,
         )
+    application.refresh_from_db()
     return application
 
 
-def _access_mode(mode: Mode) -> AccessMode:
+def keep_mode(mode: Mode) -> AccessMode:
     """The mode as it stands now, kept for good."""
-    row, _ = AccessMode.objects.get_or_create(
-        name=mode.id, valid_from=mode.valid_from, defaults={"wire": mode.model_dump(mode="json")}
-    )
-    return row
+    wire = mode.model_dump(mode="json")
+    rows = AccessMode.objects.filter(name=mode.id, valid_from=mode.valid_from).order_by("-revision")
+    newest = rows.first()
+    if newest is not None and newest.wire == wire:
+        return newest
+    revision = newest.revision + 1 if newest else 0
+    while True:
+        row, _ = AccessMode.objects.get_or_create(
+            name=mode.id, valid_from=mode.valid_from, revision=revision, defaults={"wire": wire}
+        )
+        if row.wire == wire:
+            return row
+        revision += 1
 
 
 @transaction.atomic
@@ -165,9 +166,12 @@ def bring_time(
         project=project,
         purpose=purpose,
         sector="",
-        access_mode=_access_mode(mode),
+        access_mode=keep_mode(mode),
         gpu_s=gpu_s,
+        language=by.language,
         state=ApplicationState.GRANTED,
+        created_by=by,
+        created_at=at,
         submitted_by=by,
         submitted_at=at,
     )
@@ -190,6 +194,7 @@ def _check(application: Application, *, mode: Mode, modes: ModesFile) -> None:
         granted_gpu_hours=before_gpu_s / 3600,
         modes=modes,
     )
+    application.findings.all().delete()
     EligibilityFinding.objects.bulk_create(
         EligibilityFinding(application=application, **finding.model_dump()) for finding in findings
     )
@@ -201,19 +206,20 @@ def _why(mode: Mode) -> str:
 
 @transaction.atomic
 def decide_application(
-    *, application: Application, granted: bool, num_gpu_hours: float | None, reason: str, by: Person, at: datetime
+    *,
+    application: Application,
+    granted: bool,
+    num_gpu_hours: float | None,
+    reason: str,
+    by: Person,
+    at: datetime,
+    version: int | None = None,
 ) -> Decision:
-    """Decide for good. Raises NotAnOfficer, OwnOrganisation, AlreadyDecided, WrongState."""
-    if not by.is_staff:
-        raise NotAnOfficer("Only access officers decide on applications.", hint="Wait for the decision of an officer.")
-    if application.organisation.memberships.filter(person=by).exists():
-        raise OwnOrganisation(
-            f"You belong to {application.organisation}; its applications are decided by others.",
-            hint="Ask another officer.",
-        )
-    application = (
-        Application.objects.select_for_update(no_key=True).select_related("organisation").get(pk=application.pk)
-    )
+    """Decide for good; steps that one officer passes alone are passed with it.
+
+    Raises NotAnOfficer, OwnOrganisation, AlreadyDecided, WrongMove, WrongState.
+    """
+    application = lock(application, version=version)
     gpu_s = application.gpu_s if num_gpu_hours is None else max(1, gpu_seconds(num_gpu_hours))
     if granted and gpu_s > application.gpu_s:
         raise WrongState(
@@ -224,28 +230,22 @@ def decide_application(
 
 
 @transaction.atomic
-def withdraw_application(*, application: Application, by: Person, at: datetime) -> None:
-    """Take an application back. Raises NotAMember, AlreadyDecided."""
-    if not application.organisation.memberships.filter(person=by).exists():
-        raise NotAMember(
-            f"You do not belong to {application.organisation}.", hint="Only its members withdraw an application."
-        )
-    application = Application.objects.select_for_update(no_key=True).get(pk=application.pk)
-    check_move(ApplicationState(application.state), ApplicationState.WITHDRAWN)
-    application.state = ApplicationState.WITHDRAWN
-    application.save(update_fields=["state"])
-    record(by, "access.withdraw", application, at=at)
+def withdraw_application(*, application: Application, by: Person, at: datetime, version: int | None = None) -> None:
+    """Take an application back. Raises NotAMember, AlreadyDecided, ApplicationChanged."""
+    move_application(application=application, name=MoveName.WITHDRAW, by=by, at=at, version=version)
 
 
 def _close(
     application: Application, *, granted: bool, gpu_s: int, reason: str, by: Person | Rule, at: datetime
 ) -> Decision:
-    after = ApplicationState.GRANTED if granted else ApplicationState.REJECTED
-    check_move(ApplicationState(application.state), after)
-    application.state = after
-    application.save(update_fields=["state"])
+    while granted and (passed := ALONE.get(ApplicationState(application.state))):
+        application = move_application(application=application, name=passed, by=by, at=at)
+    name = MoveName.GRANT if granted else MoveName.REJECT
+    application = move_application(application=application, name=name, by=by, at=at, reason=reason)
+    before = application.decisions.aggregate(last=Max("round"))["last"] or 0
     decision = Decision.objects.create(
         application=application,
+        round=before + 1,
         granted=granted,
         reason=reason,
         decided_by=by if isinstance(by, Person) else None,
@@ -253,14 +253,15 @@ def _close(
         decided_at=at,
     )
     if granted:
-        days = Mode.model_validate(application.access_mode.wire).lasts_days
+        mode = mode_of(application)
         Grant.objects.create(
             application=application,
             organisation=application.organisation,
             project=application.project,
             gpu_s=gpu_s,
             granted_at=at,
-            ends_at=at + timedelta(days=days) if days else None,
+            ends_at=mode.end_of(at),
+            terms_sha256=terms_sha256(mode),
         )
     record(by, "access.decide", application, at=at, data={"granted": granted, "gpu_s": gpu_s if granted else 0})
     return decision

@@ -7,9 +7,11 @@ from fucina.hub.people.models import Person
 
 def application_info(application: Application) -> ApplicationInfo:
     """An application with its check and its decision."""
-    decision = Decision.objects.select_related("decided_by").filter(application=application).first()
+    decision = Decision.objects.select_related("decided_by").filter(application=application).order_by("-round").first()
     grant = Grant.objects.filter(application=application).first()
     return ApplicationInfo(
+        version=application.version,
+        created_at=application.created_at,
         ref=application.ref,
         organisation=application.organisation.name,
         project=application.project,
@@ -34,7 +36,7 @@ def _decided_by(decision: Decision | None) -> str:
 def visible_applications(person: Person) -> ApplicationQuerySet:
     """Rows that this person may see, newest first, with what `application_info` needs."""
     rows = Application.objects.visible_to(person).select_related("organisation", "access_mode")
-    return rows.order_by("-submitted_at", "-pk")
+    return rows.order_by("-created_at", "-pk")
 
 
 def applications(person: Person) -> list[ApplicationInfo]:

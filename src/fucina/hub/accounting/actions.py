@@ -34,6 +34,12 @@ class GrantEnded(WrongState):
     code = "grant_ended"
 
 
+class AwardNotAccepted(WrongState):
+    """Time that was granted under terms that nobody accepted."""
+
+    code = "award_not_accepted"
+
+
 class NotForMembers(NotAllowed):
     """Only staff, and never of the organisation concerned, moves time by hand."""
 
@@ -81,7 +87,8 @@ def allocate(
     known = Allocation.objects.filter(grant=grant, partition=partition).first()
     if known is not None:
         return known
-    placed = LedgerEntry.objects.filter(allocation__grant=grant, kind=Kind.GRANT).aggregate(total=Sum("gpu_s"))["total"]
+    rows = LedgerEntry.objects.filter(allocation__grant=grant, kind__in=(Kind.GRANT, Kind.CHANGE))
+    placed = rows.aggregate(total=Sum("gpu_s"))["total"]
     left_gpu_s = grant.gpu_s - (placed or 0)
     share_gpu_s = left_gpu_s if gpu_s is None else gpu_s
     if not 0 < share_gpu_s <= left_gpu_s:
@@ -125,8 +132,14 @@ def hold(*, allocation: Allocation, spec: JobSpec, by: Actor, at: datetime) -> L
 
 
 def check_open(allocation: Allocation, *, at: datetime) -> None:
-    """Raises GrantEnded when the grant behind an allocation has ended."""
-    ends_at = allocation.grant.ends_at
+    """Raises GrantEnded when the grant behind an allocation has ended, AwardNotAccepted before it is accepted."""
+    grant = allocation.grant
+    if grant.terms_sha256 and grant.accepted_at is None:
+        raise AwardNotAccepted(
+            f"Grant {grant.ref} and its terms were not accepted yet.",
+            hint="Accept them on the page of the application, or with `fucina access accept`.",
+        )
+    ends_at = grant.ends_at
     if ends_at is not None and at >= ends_at:
         raise GrantEnded(
             f"The grant of {allocation.ref} ended on {ends_at:%Y-%m-%d}.", hint="Apply for time in another period."

@@ -42,6 +42,8 @@ class Kind(models.TextChoices):
     """+ what a job used through no fault of the project."""
     EXPIRY = "expiry", _("expiry")
     """- what was left when the grant ended."""
+    CHANGE = "change", _("change of the grant")
+    """+ or - when a grant is supplemented, or moved to another partition; it counts as granted."""
     CORRECTION = "correction", _("correction")
     """+ or - when the site's accounting tells something new of a job that was settled."""
 
@@ -119,7 +121,7 @@ class LedgerEntry(AppendOnly):
                 name="ledger_sign",
                 condition=Q(kind__in=PLUS, gpu_s__gt=0)
                 | Q(kind__in=MINUS, gpu_s__lt=0)
-                | (Q(kind=Kind.CORRECTION) & ~Q(gpu_s=0)),
+                | (Q(kind__in=(Kind.CORRECTION, Kind.CHANGE)) & ~Q(gpu_s=0)),
             ),
             models.UniqueConstraint(
                 fields=["job", "kind"], condition=~Q(job="") & ~Q(kind=Kind.CORRECTION), name="ledger_once_per_job"
@@ -127,7 +129,7 @@ class LedgerEntry(AppendOnly):
             models.UniqueConstraint(fields=["allocation"], condition=Q(kind=Kind.GRANT), name="ledger_one_grant"),
             models.CheckConstraint(
                 name="ledger_job_named",
-                condition=Q(kind__in=(Kind.GRANT, Kind.EXPIRY), job="")
+                condition=Q(kind__in=(Kind.GRANT, Kind.EXPIRY, Kind.CHANGE), job="")
                 | (Q(kind__in=(Kind.HOLD, Kind.SETTLE, Kind.USE, Kind.REFUND, Kind.CORRECTION)) & ~Q(job="")),
             ),
         ]
@@ -176,7 +178,7 @@ def balance_of(by_kind: Mapping[str, int]) -> Balance:
     """The balance that sums by kind make."""
     sums = dict.fromkeys(Kind.values, 0) | dict(by_kind)
     return Balance(
-        granted_gpu_s=sums[Kind.GRANT] + sums[Kind.EXPIRY],
+        granted_gpu_s=sums[Kind.GRANT] + sums[Kind.CHANGE] + sums[Kind.EXPIRY],
         held_gpu_s=-(sums[Kind.HOLD] + sums[Kind.SETTLE]),
         used_gpu_s=-(sums[Kind.USE] + sums[Kind.REFUND] + sums[Kind.CORRECTION]),
         free_gpu_s=sum(sums.values()),

@@ -1,7 +1,8 @@
 """Wire types built from the ledger."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
 
 from django.db import models
 from django.db.models import Sum
@@ -11,11 +12,14 @@ from fucina.client.wire import LedgerLine
 from fucina.client.wire_accounting import AllocationInfo, KnownUsage, RefundInfo, UsagePage
 from fucina.hub.accounting.models import (
     Allocation,
+    Balance,
     LedgerEntry,
+    LedgerTotal,
     RefundProposal,
     UnplacedUsage,
     UsageRecord,
     balance,
+    balance_of,
 )
 from fucina.hub.accounting.statements import month_of
 from fucina.hub.network.models import Site
@@ -111,11 +115,32 @@ def site_usage(site: Site, *, month: str, after: str = "") -> UsagePage:
     return UsagePage(jobs=tuple(jobs), accounts=tuple(accounts), next=following)
 
 
-class NewestFirst(Sequence[LedgerLine]):
-    """The ledger of a project from its end, read as far as a page shows it; `balance_gpu_s` is what is left now."""
+def project_sums(organisation: Organisation, project: str) -> tuple[Balance, frozenset[int]]:
+    """A project's balance, and the keys of its allocations that have entries, in one query."""
+    by_kind: dict[str, int] = {}
+    allocations = set()
+    rows = LedgerTotal.objects.of_project(organisation, project)
+    for allocation, kind, gpu_s in rows.values_list("allocation_id", "kind", "gpu_s"):
+        by_kind[kind] = by_kind.get(kind, 0) + gpu_s
+        allocations.add(allocation)
+    return balance_of(by_kind), frozenset(allocations)
 
-    def __init__(self, organisation: Organisation, project: str, *, balance_gpu_s: int) -> None:
-        allocations = list(Allocation.objects.of_project(organisation, project).values_list("pk", flat=True))
+
+class LedgerRow(TypedDict):
+    """A ledger entry as a page shows it; templates look up names in a dictionary fastest."""
+
+    at: datetime
+    kind: str
+    gpu_s: int
+    job: str
+    note: str
+    balance_gpu_s: int
+
+
+class NewestFirst(Sequence[LedgerRow]):
+    """The ledger of allocations from its end, read as far as a page shows it; `balance_gpu_s` is what is left now."""
+
+    def __init__(self, allocations: Collection[int], *, balance_gpu_s: int) -> None:
         self._entries = LedgerEntry.objects.filter(allocation__in=allocations).order_by("-pk")
         self._balance_gpu_s = balance_gpu_s
 
@@ -128,8 +153,8 @@ class NewestFirst(Sequence[LedgerLine]):
         left_gpu_s = self._balance_gpu_s
         if part.start:
             left_gpu_s -= self._entries[: part.start].aggregate(total=Sum("gpu_s", default=0))["total"]
-        lines = []
-        for fields in self._entries[part].values("at", "kind", "gpu_s", "job", "note"):
-            lines.append(LedgerLine.model_validate(fields | {"balance_gpu_s": left_gpu_s}))
-            left_gpu_s -= fields["gpu_s"]
+        lines: list[LedgerRow] = []
+        for at, kind, gpu_s, job, note in self._entries[part].values_list("at", "kind", "gpu_s", "job", "note"):
+            lines.append(LedgerRow(at=at, kind=kind, gpu_s=gpu_s, job=job, note=note, balance_gpu_s=left_gpu_s))
+            left_gpu_s -= gpu_s
         return lines

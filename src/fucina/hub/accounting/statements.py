@@ -74,7 +74,7 @@ def _allocation_line(allocation: Allocation, begins_at: datetime, ends_at: datet
         partition=allocation.partition.name,
         account=allocation.slurm_account,
         opening_gpu_s=opening,
-        granted_gpu_s=sums[Kind.GRANT],
+        granted_gpu_s=sums[Kind.GRANT] + sums[Kind.CHANGE],
         used_gpu_s=-(sums[Kind.USE] + sums[Kind.CORRECTION]),
         refunded_gpu_s=sums[Kind.REFUND],
         expired_gpu_s=-sums[Kind.EXPIRY],

@@ -3,11 +3,14 @@
 from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from ninja import Router
 
 from fucina import __version__
 from fucina.client.wire import Answer
 from fucina.errors import NotVisible
+from fucina.hub.registry import log
+from fucina.trust.transparency import ReleaseLog
 
 router = Router(tags=["factory"])
 
@@ -25,6 +28,12 @@ def health(request: HttpRequest) -> Health:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return Health(status="ok", version=__version__)
+
+
+@router.get("/release-log", response=ReleaseLog)
+def release_log(request: HttpRequest) -> ReleaseLog:
+    """What was released and withdrawn, by digests, under the factory's signature."""
+    return log.release_log(at=timezone.now())
 
 
 @router.get("/factory-key")

@@ -8,7 +8,7 @@ from fucina.client.wire_site import AccountsAnswer, DesiredAccount
 from fucina.hub.accounting.models import Allocation, Kind, LedgerEntry
 from fucina.hub.network.models import Agent, SiteAccount
 
-LIMIT_KINDS = (Kind.GRANT, Kind.EXPIRY, Kind.REFUND)
+LIMIT_KINDS = (Kind.GRANT, Kind.CHANGE, Kind.EXPIRY, Kind.REFUND)
 """Entries that change what the scheduler may let an account use; it counts use itself, and knows nothing of refunds."""
 
 

@@ -11,7 +11,7 @@ from fucina.hub.access.models import Grant
 from fucina.hub.accounting.actions import expire
 from fucina.hub.accounting.models import Allocation
 from fucina.hub.compute.events import cancel_unstarted, go_on
-from fucina.hub.compute.models import LIVE, LineRun
+from fucina.hub.compute.models import LIVE, Job, LineRun
 from fucina.hub.people.actions import Rule, record
 
 LOOKED_AFTER = timedelta(days=100)
@@ -25,7 +25,7 @@ def close_ended_grants(*, at: datetime) -> int:
     A job that an agent has is cancelled by the agent, which hears of it at its next heartbeat. Returns for how many
     allocations something was done; repeated, it does nothing more.
     """
-    live = LineRun.objects.filter(allocation=OuterRef("pk"), state__in=[*WAITING, *LIVE])
+    live = Job.objects.filter(allocation=OuterRef("pk"), state__in=[*WAITING, *LIVE])
     ended = Allocation.objects.filter(grant__ends_at__lte=at, grant__ends_at__gt=at - LOOKED_AFTER)
     ended = ended.annotate(free=Sum("entries__gpu_s")).filter(Q(free__gt=0) | Exists(live)).order_by("pk")
     return sum(_close(allocation, at=at) for allocation in ended)
@@ -42,18 +42,27 @@ def _close(allocation: Allocation, *, at: datetime) -> bool:
 
 def _stop(allocation: Allocation, rule: Rule, *, at: datetime) -> int:
     num_stopped = 0
-    reason = "The grant that pays for it has ended."
     runs = LineRun.objects.select_for_update(no_key=True).filter(allocation=allocation, state__in=[*WAITING, *LIVE])
     for run in list(runs):
         for job in run.jobs.select_related("allocation__site").order_by("position"):
-            if job.job_state in WAITING:
-                cancel_unstarted(job, reason=reason, by=rule, at=at)
-            elif job.job_state in LIVE and job.cancel_asked_at is None:
-                job.cancel_asked_at = at
-                job.save(update_fields=["cancel_asked_at"])
-            else:
-                continue
-            record(rule, "compute.stop", job, at=at, data={"reason": reason})
-            num_stopped += 1
+            num_stopped += _stop_job(job, rule, at=at)
         go_on(run, by=rule, at=at)
+    own = Job.objects.filter(allocation=allocation, run__isnull=True, state__in=[*WAITING, *LIVE]).order_by("pk")
+    for pk in list(own.values_list("pk", flat=True)):
+        locked = Job.objects.select_for_update(no_key=True, of=("self",)).select_related("allocation__site").get(pk=pk)
+        num_stopped += _stop_job(locked, rule, at=at)
     return num_stopped
+
+
+def _stop_job(job: Job, rule: Rule, *, at: datetime) -> bool:
+    """End a job that waits, and ask for the end of one that an agent has; False where nothing was left to do."""
+    reason = "The grant that pays for it has ended."
+    if job.job_state in WAITING:
+        cancel_unstarted(job, reason=reason, by=rule, at=at)
+    elif job.job_state in LIVE and job.cancel_asked_at is None:
+        job.cancel_asked_at = at
+        job.save(update_fields=["cancel_asked_at"])
+    else:
+        return False
+    record(rule, "compute.stop", job, at=at, data={"reason": reason})
+    return True

@@ -182,7 +182,9 @@ def mark_started(*, agent: Agent, ref: str, report: JobReport, at: datetime) -> 
     job.native_id = (report.native_id or job.native_id)[:100]
     job.pending_reason = report.pending_reason[:200]
     job.starts_at = report.starts_at
-    job.save(update_fields=["accepted_at", "started_at", "num_attempts", "native_id", "pending_reason", "starts_at"])
+    job.silent_at = None
+    told = ["accepted_at", "started_at", "num_attempts", "native_id", "pending_reason", "starts_at", "silent_at"]
+    job.save(update_fields=told)
     waits = report.state in {JobState.BLOCKED, JobState.QUEUED, JobState.CLAIMED}
     to = JobState.CLAIMED if waits else JobState.UNKNOWN if report.state is JobState.UNKNOWN else JobState.RUNNING
     if not (waits and job.job_state is JobState.RUNNING):
@@ -291,7 +293,7 @@ def heartbeat(
     for job in mine:
         if job.ref not in looked_after:
             _lost(agent, job.ref, at=at)
-        elif job.job_state is JobState.UNKNOWN:
+        elif job.silent_at is not None:
             _back(agent, job.ref, at=at)
     return HeartbeatAnswer(
         cancel=tuple(job.ref for job in mine if job.cancel_asked_at is not None and job.ref in looked_after),
@@ -331,9 +333,14 @@ def _lost(agent: Agent, ref: str, *, at: datetime) -> None:
 
 
 def _back(agent: Agent, ref: str, *, at: datetime) -> None:
+    """A job that was only out of hearing is where it was; of one that the agent cannot find, the agent has to tell."""
     job = _locked(agent, ref)
+    if job.silent_at is None:
+        return
+    job.silent_at = None
+    job.save(update_fields=["silent_at"])
     if job.job_state is JobState.UNKNOWN:
-        move(job, to=JobState.RUNNING if job.accepted_at else JobState.CLAIMED, reason="", at=at)
+        move(job, to=JobState.RUNNING, reason="", at=at)
         go_on_after(job, by=agent, at=at)
 
 
@@ -352,6 +359,8 @@ def mark_silent(*, at: datetime) -> int:
         locked = _locked(agent, job.ref)
         if locked.job_state is JobState.RUNNING:
             seen = f"{agent.last_seen_at:%Y-%m-%d %H:%M} UTC"
+            locked.silent_at = at
+            locked.save(update_fields=["silent_at"])
             move(locked, to=JobState.UNKNOWN, reason=f"The agent of {agent.site} was last heard at {seen}.", at=at)
             record(rule, "compute.mark_silent", locked, at=at)
             go_on_after(locked, by=rule, at=at)

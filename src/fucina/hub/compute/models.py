@@ -156,6 +156,8 @@ class Job(models.Model):
     """Why it waits at the site, in the scheduler's own word."""
     starts_at = models.DateTimeField(null=True, blank=True)
     """When the site's scheduler expects to start it."""
+    silent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """Since when it is UNKNOWN because its agent is silent, and not because the agent itself cannot say."""
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     record = models.JSONField(null=True, blank=True)

@@ -14,7 +14,7 @@ from fucina.hub.accounting.actions import check_budget
 from fucina.hub.accounting.models import Allocation, Kind
 from fucina.hub.compute.models import LineRun, Project
 from fucina.hub.network.models import Agent
-from fucina.hub.network.read import fresh_status, trouble_of
+from fucina.hub.network.read import fresh_status, no_user_trouble, sites_without_user, trouble_of
 from fucina.hub.people.models import Person
 from fucina.line.plan import BudgetTooSmall, PlannedStage, plan_run
 from fucina.line.spec import ProjectSpec, StageName
@@ -73,9 +73,10 @@ class Choice(NamedTuple):
 def options(project: Project, *, by: Person, sources: Sequence[RunSource] = (), at: datetime) -> dict[str, Option]:
     """What the project has time on, by `site/partition`; of several allocations there the one with the most left.
 
-    Sites without an agent, and personal sites of others, are left out. Four queries however many there are.
+    Sites without an agent, and personal sites of others, are left out; one where `by` has no user is not ready. Five
+    queries however many there are.
     """
-    granted = Sum("entries__gpu_s", filter=Q(entries__kind__in=(Kind.GRANT, Kind.EXPIRY)), default=0)
+    granted = Sum("entries__gpu_s", filter=Q(entries__kind__in=(Kind.GRANT, Kind.CHANGE, Kind.EXPIRY)), default=0)
     rows = (
         Allocation.objects.of_project(project.organisation, project.name)
         .filter(Q(site__owner__isnull=True) | Q(site__owner=by))
@@ -86,6 +87,7 @@ def options(project: Project, *, by: Person, sources: Sequence[RunSource] = (), 
     sites = {row.site_id for row in allocations}
     seen = dict(Agent.objects.filter(site__in=sites).values_list("site").annotate(last=Max("last_seen_at")))
     held = _held_files(project) if sources else {}
+    strange = sites_without_user(by, (row.partition.site for row in allocations))
     found: dict[str, Option] = {}
     for row in allocations:
         if row.site_id not in seen:
@@ -97,7 +99,9 @@ def options(project: Project, *, by: Person, sources: Sequence[RunSource] = (), 
             granted_gpu_s=row.granted_sum,
             free_gpu_s=row.free_sum,
             data_share=_share(sources, held.get(row.site_id, frozenset())),
-            trouble=trouble_of(row.partition, last_seen_at=seen[row.site_id], at=at),
+            trouble=no_user_trouble(row.partition.site, username=by.username)
+            if row.site_id in strange
+            else trouble_of(row.partition, last_seen_at=seen[row.site_id], at=at),
         )
         known = found.get(candidate.place)
         if known is None or candidate.free_gpu_s > known.candidate.free_gpu_s:

@@ -5,10 +5,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from fucina.access.modes import Mode, ModesFile, shipped_modes
+from fucina.access.modes import Mode, ModesFile
 from fucina.client.wire import ApplicationRequest, DecisionRequest, GrantShare
 from fucina.errors import BadInput, Unavailable
 from fucina.hub.access.actions import decide_application, find_organisation, submit_application
+from fucina.hub.access.calls import modes_on_offer
+from fucina.hub.access.drafts import submit_draft
 from fucina.hub.access.models import Application, Grant
 from fucina.hub.accounting.actions import allocate
 from fucina.hub.compute.models import Project
@@ -43,12 +45,20 @@ def apply(*, request: ApplicationRequest, by: Person, at: datetime, modes: Modes
         sector=request.sector,
         mode_id=request.access_mode,
         num_gpu_hours=request.gpu_hours,
-        modes=modes or shipped_modes(),
+        modes=modes or modes_on_offer(),
         by=by,
         at=at,
     )
     _open_if_granted(application, by=by, at=at)
     return application
+
+
+@transaction.atomic
+def submit(*, application: Application, by: Person, at: datetime, version: int | None = None) -> Application:
+    """Submit a draft; what is granted by rule is open at once. Raises what `submit_draft` raises, NoSite."""
+    row = submit_draft(application=application, modes=modes_on_offer(), by=by, at=at, version=version)
+    _open_if_granted(row, by=by, at=at)
+    return row
 
 
 @transaction.atomic

@@ -108,48 +108,64 @@ def runs(person: Person, *, project: str = "", state: JobState | None = None, li
         keys = keys.filter(Q(project__ref=project) | Q(project__name=project))
     if state is not None:
         keys = keys.filter(state=state.value)
-    rows = _with_names().filter(pk__in=keys[:limit])
-    return run_infos(rows.defer("spec", "sources"))
+    return run_infos(LineRun.objects.filter(pk__in=keys[:limit]).order_by("-created_at", "-pk"))
 
 
 def run_info(run: LineRun) -> RunInfo:
     """A run with its five stages."""
-    return run_infos([run])[0]
+    return run_infos(LineRun.objects.filter(pk=run.pk))[0]
 
 
-def run_infos(rows: Iterable[LineRun]) -> list[RunInfo]:
-    """Runs with their stages, in a fixed number of queries."""
-    rows = list(rows)
+def run_infos(found: QuerySet[LineRun]) -> list[RunInfo]:
+    """Runs with their stages, in two queries."""
+    rows = list(found.values(*_RUN_COLUMNS))
     lines = JobEvent.objects.filter(job=OuterRef("pk"), kind=EventKind.PROGRESS).order_by("-number").values("line")
-    found = Job.objects.filter(run__in=rows).annotate(newest=Subquery(lines[:1])).order_by("run", "position")
-    jobs = list(found.values("run_id", "key", "newest", *_JOB_COLUMNS))
-    used = dict(UsageRecord.objects.newest().filter(job__in=[job["key"] for job in jobs]).values_list("job", "wire"))
-    by_run: dict[int, list[JobInfo]] = {row.pk: [] for row in rows}
-    problems = {row.pk: ErrorBody.model_validate(row.problem) for row in rows if row.problem}
-    for job in jobs:
+    records = UsageRecord.objects.filter(job=OuterRef("key")).order_by("-revision").values("wire")
+    jobs = Job.objects.filter(run__in=[row["pk"] for row in rows]).order_by("run", "position")
+    jobs = jobs.annotate(newest=Subquery(lines[:1]), used=Subquery(records[:1]))
+    by_run: dict[int, list[JobInfo]] = {row["pk"]: [] for row in rows}
+    problems = {row["pk"]: ErrorBody.model_validate(row["problem"]) for row in rows if row["problem"]}
+    for job in jobs.values("run_id", "newest", "used", *_JOB_COLUMNS):
         problem = problems.get(job["run_id"]) if job["stage"] == StageName.RELEASE else None
-        by_run[job["run_id"]].append(_job_info(job, used=used.get(job["key"]), problem=problem))
+        by_run[job["run_id"]].append(_job_info(job, problem=problem))
     return [
         RunInfo(
-            ref=row.ref,
-            project=row.project.ref,
-            project_name=row.project.name,
-            organisation=row.project.organisation.name,
-            state=JobState(row.state),
-            site=row.allocation.partition.site.name,
-            partition=row.allocation.partition.name,
-            generation=row.generation,
-            placement=Placement.model_validate(row.placement) if row.placement else None,
-            created_at=row.created_at,
-            ended_at=row.ended_at,
-            created_by=row.created_by.username,
-            jobs=tuple(by_run[row.pk]),
-            release=row.release,
+            ref=row["ref"],
+            project=row["project__ref"],
+            project_name=row["project__name"],
+            organisation=row["project__organisation__name"],
+            state=JobState(row["state"]),
+            site=row["allocation__partition__site__name"],
+            partition=row["allocation__partition__name"],
+            generation=row["generation"],
+            placement=Placement.model_validate(row["placement"]) if row["placement"] else None,
+            created_at=row["created_at"],
+            ended_at=row["ended_at"],
+            created_by=row["created_by__username"],
+            jobs=tuple(by_run[row["pk"]]),
+            release=row["release"],
         )
         for row in rows
     ]
 
 
+_RUN_COLUMNS = (
+    "pk",
+    "ref",
+    "project__ref",
+    "project__name",
+    "project__organisation__name",
+    "state",
+    "allocation__partition__site__name",
+    "allocation__partition__name",
+    "generation",
+    "placement",
+    "problem",
+    "created_at",
+    "ended_at",
+    "created_by__username",
+    "release",
+)
 _JOB_COLUMNS = (
     "ref",
     "stage",
@@ -167,9 +183,10 @@ _JOB_COLUMNS = (
 """Columns of a job that are fields of `JobInfo` under the same name; a list makes no rows of tables."""
 
 
-def _job_info(job: Mapping[str, Any], *, used: Mapping[str, Any] | None, problem: ErrorBody | None) -> JobInfo:
-    """One stage; `used` is its usage record as it was kept, `newest` its newest progress line."""
+def _job_info(job: Mapping[str, Any], *, problem: ErrorBody | None) -> JobInfo:
+    """One stage; its `used` is its usage record as it was kept, its `newest` its newest progress line."""
     fields = {name: job[name] for name in _JOB_COLUMNS} | {"progress": job["newest"]}
+    used = job["used"]
     if used is not None and job["started_at"] is not None:
         fields |= {name: used.get(name) for name in ("wall_s", "cpu_s", "gpu_s", "max_rss_bytes")}
     if problem is not None:

@@ -11,7 +11,7 @@ from fucina.hub.accounting.models import balance
 from fucina.hub.compute.models import Job
 from fucina.hub.compute.placement import options, request_for
 from fucina.hub.network.models import Agent
-from fucina.hub.network.read import fresh_status, site_trouble
+from fucina.hub.network.read import fresh_status, no_user_trouble, site_trouble, sites_without_user
 from fucina.network.broker import Part, Preference, Rating, Request, longest_walltime_s, place_name, rank
 from fucina.network.spec import Site
 from fucina.network.status import PartitionStatus
@@ -35,6 +35,8 @@ def why(job: Job, *, at: datetime) -> WaitReason:
     if waits:
         last_seen_at = Agent.objects.filter(site=site).aggregate(last=Max("last_seen_at"))["last"]
         trouble = site_trouble(site, last_seen_at=last_seen_at, at=at)
+        if state is not JobState.CLAIMED and sites_without_user(job.created_by, [site]):
+            trouble = no_user_trouble(site, username=job.created_by.username)
         reasons = [*_own_reasons(job, num_ahead, trouble), *_partition_reasons(job, status)]
         sooner = list(_sooner(job, site.spec, status, at=at))
     elif state is JobState.UNKNOWN:

@@ -1,12 +1,16 @@
 """Everything that is written about data."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max
 
+from fucina.client.wire_data import Sample
+from fucina.data.description import DatasetDescription
+from fucina.data.readiness import Mark, readiness
+from fucina.hub.data.catalogue import enter
 from fucina.hub.data.models import Blob, Dataset, DatasetVersion
 from fucina.hub.data.storage import ByteStream, blob_path, check_sha256, receive
 from fucina.hub.people.actions import Actor, record
@@ -74,16 +78,79 @@ def register_dataset_version(
     licence: str,
     by: Actor,
     at: datetime,
+    description: DatasetDescription | None = None,
 ) -> DatasetVersion:
     """Enter the data of a run; the same run twice is one version."""
     known = DatasetVersion.objects.filter(run=run).first()
     if known is not None:
         return known
-    Dataset.objects.get_or_create(organisation=organisation, project=project, defaults={"created_at": at})
-    dataset = Dataset.objects.select_for_update(no_key=True).get(organisation=organisation, project=project)
-    last = dataset.versions.aggregate(last=Max("version"))["last"] or 0
-    version = dataset.versions.create(
-        version=last + 1, sha256=sha256, card=card, licence=licence, run=run, created_at=at
+    dataset = lock_dataset(organisation=organisation, name=project, title=project, at=at)
+    return enter_version(
+        dataset=dataset, sha256=sha256, card=card, licence=licence, run=run, described=description, by=by, at=at
     )
-    record(by, "data.register_version", dataset, at=at, data={"version": version.version, "run": run})
+
+
+def lock_dataset(*, organisation: Organisation, name: str, title: str, at: datetime) -> Dataset:
+    """The dataset of that name, made when there is none, for whoever is about to change it."""
+    Dataset.objects.get_or_create(organisation=organisation, name=name, defaults={"title": title, "created_at": at})
+    return Dataset.objects.select_for_update(no_key=True).get(organisation=organisation, name=name)
+
+
+def enter_version(
+    *,
+    dataset: Dataset,
+    sha256: str,
+    card: object,
+    licence: str,
+    described: DatasetDescription | None,
+    by: Actor,
+    at: datetime,
+    run: str | None = None,
+    samples: Sequence[Sample] = (),
+    made_from: DatasetVersion | None = None,
+) -> DatasetVersion:
+    """Add the next version to a dataset that the caller has locked, and let it be found."""
+    number = (dataset.versions.aggregate(last=Max("version"))["last"] or 0) + 1
+    if described is not None:
+        days = {"issued_on": at.date(), "changed_on": at.date()}
+        described = described.model_copy(update={"version": number, "run": run or "", "digest": sha256, **days})
+    version = dataset.versions.create(
+        version=number,
+        sha256=sha256,
+        card=card,
+        description=described.model_dump(mode="json") if described else None,
+        licence=licence,
+        run=run,
+        made_from=made_from,
+        samples=[sample.model_dump() for sample in samples],
+        marks=[mark.model_dump(mode="json") for mark in _marks(dataset, described)] if described else [],
+        num_bytes=described.num_bytes if described else 0,
+        num_documents=described.curation.num_documents if described and described.curation else 0,
+        created_at=at,
+    )
+    set_current(dataset, version, at=at)
+    record(by, "data.register_version", dataset, at=at, data={"version": number, "run": run or "", "sha256": sha256})
     return version
+
+
+def set_current(dataset: Dataset, version: DatasetVersion | None, *, at: datetime) -> None:
+    """Let the catalogue show a version, or none."""
+    dataset.current = version
+    dataset.changed_at = at
+    dataset.save(update_fields=["current", "changed_at"])
+    if version is not None:
+        version.dataset = dataset
+    enter(dataset, version)
+
+
+def _marks(dataset: Dataset, described: DatasetDescription) -> tuple[Mark, ...]:
+    held = held_paths(dataset, described)
+    return readiness(described, num_verified=len(held) if held else None)
+
+
+def held_paths(dataset: Dataset, described: DatasetDescription) -> tuple[str, ...]:
+    """Paths of the documents of a description whose bytes the hub received with their digest."""
+    documents = described.files_of("documents")
+    blobs = Blob.objects.filter(organisation=dataset.organisation, project=dataset.name)
+    known = set(blobs.filter(sha256__in=[file.sha256 for file in documents]).values_list("sha256", flat=True))
+    return tuple(file.path for file in documents if file.sha256 in known)

@@ -10,7 +10,7 @@ from fucina.hub.people.admin import ReadOnlyAdmin
 class DatasetAdmin(ReadOnlyAdmin):
     """Datasets."""
 
-    list_display = ("ref", "organisation", "project", "created_at")
+    list_display = ("ref", "organisation", "name", "created_at")
 
 
 @admin.register(DatasetVersion)

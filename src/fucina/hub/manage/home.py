@@ -15,6 +15,7 @@ from fucina.hub.data.storage import drop_broken_uploads
 from fucina.hub.network.actions import register_agent, register_site
 from fucina.hub.network.catalogue_actions import ensure_catalogue
 from fucina.hub.people.actions import Rule, find_token, issue_token, record
+from fucina.hub.people.chain import seal_all
 from fucina.hub.people.models import Person, Scope
 from fucina.hub.trust.registration import resume_registrations
 from fucina.network.catalogue import shipped_catalogue
@@ -52,6 +53,7 @@ def prepare_home(factory: Settings) -> Person:
     operator = _operator(factory, at=at)
     _sites(factory, at=at)
     ensure_catalogue(catalogue=shipped_catalogue(), by=SETUP, at=at)
+    seal_all()
     resume_registrations()
     drop_broken_uploads(at=at)
     return operator

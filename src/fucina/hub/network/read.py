@@ -1,5 +1,6 @@
 """What the hub knows of its sites at this moment."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import Max
@@ -7,7 +8,7 @@ from django.db.models import Max
 from fucina.client.wire_jobs import PartitionInfo, SystemInfo, WindowInfo
 from fucina.client.wire_site import UserInfo
 from fucina.hub.network.actions import check_staff
-from fucina.hub.network.models import Partition, Site
+from fucina.hub.network.models import Partition, Site, SiteAccount
 from fucina.hub.people.models import Person
 from fucina.network.broker import longest_walltime_s
 from fucina.network.status import PartitionStatus
@@ -43,6 +44,19 @@ def trouble_of(partition: Partition, *, last_seen_at: datetime | None, at: datet
     """Why nothing new starts on a partition at this moment; empty while all is well."""
     status = fresh_status(partition, at=at)
     return site_trouble(partition.site, last_seen_at=last_seen_at, at=at) or (status.problem if status else "")
+
+
+def sites_without_user(person: Person, sites: Iterable[Site]) -> set[int]:
+    """Keys of those sites that run a person's jobs as a user of theirs and know none of this person; one query."""
+    asked = {site.pk for site in sites if site.executor == "slurm" and site.owner_id is None}
+    if not asked:
+        return set()
+    return asked - set(SiteAccount.objects.filter(person=person, site__in=asked).values_list("site", flat=True))
+
+
+def no_user_trouble(site: Site, *, username: str) -> str:
+    """Why the jobs of a person whom a site does not know start nothing there."""
+    return f"{username} has no user there yet; its staff gives one with `fucina site map-user {site.name} {username}`"
 
 
 def systems(*, person: Person, at: datetime) -> list[SystemInfo]:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from django.db import IntegrityError, models, transaction
 
 from fucina.errors import BadInput, NotAllowed, NotSignedIn, WrongState
+from fucina.hub.people.chain import seal_batch
 from fucina.hub.people.models import (
     ApiToken,
     AuditRecord,
@@ -76,7 +77,8 @@ class IssuedToken(NamedTuple):
 def record(
     by: Actor, action: str, about: models.Model, *, at: datetime, data: Mapping[str, object] | None = None
 ) -> AuditRecord:
-    """Add what was done to the audit trail; every action does so once."""
+    """Add what was done to the audit trail; every action does so once. It is sealed once it is committed."""
+    transaction.on_commit(seal_batch, robust=True)
     return AuditRecord.objects.create(
         at=at,
         who=by.audit_name,

@@ -183,3 +183,23 @@ class AuditRecord(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.who} {self.action} {self.object_ref}"
+
+
+class AuditSeal(AppendOnly):
+    """A link of the chain over the audit trail; see `fucina.hub.people.chain`."""
+
+    number = models.BigIntegerField(unique=True)
+    """From 1, without a gap."""
+    record_id = models.BigIntegerField(unique=True)
+    """No foreign key: that a record is gone must be seen, not prevented or passed on."""
+    previous = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
+
+    objects = AppendOnlyQuerySet["AuditSeal"].as_manager()
+
+    class Meta:
+        verbose_name = _("seal")
+        verbose_name_plural = _("seals")
+
+    def __str__(self) -> str:
+        return f"{self.number}:{self.digest}"

@@ -5,13 +5,18 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.utils.formats import sanitize_separators
 from django.utils.translation import gettext_lazy as _
+from pydantic import ValidationError
 
-from fucina.client.wire import ApplicationRequest
+from fucina.access.call_file import MAX_CHARS
+from fucina.client.wire import ApplicationRequest, GrantShare
 
 MAX_GPU_HOURS = 10_000_000
 NAME_LENGTH = 63
 TWO_LETTERS = _("Write the country in two letters.")
+BAD_PART = _("Line %(number)s is no part: write site/partition, a blank and a number above zero.")
+REJECTED_SPLIT = _("What is rejected cannot be split.")
 
 
 class PlainForm(forms.Form):
@@ -148,7 +153,7 @@ class ApplicationForm(PlainForm):
 
 
 class DecisionForm(PlainForm):
-    """The decision of an access officer."""
+    """The decision of an access officer; a grant may be split over partitions, one a line."""
 
     decision = forms.ChoiceField(
         label=_("Decision"),
@@ -170,6 +175,13 @@ class DecisionForm(PlainForm):
             "max_value": _("Grant at most ten million."),
         },
     )
+    split = forms.CharField(
+        label=_("Split over systems (optional)"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
+        help_text=_("One a line: site/partition, a blank, GPU-hours. The parts must add up to the grant."),
+    )
     reason = forms.CharField(
         label=_("Reason"),
         min_length=3,
@@ -180,4 +192,32 @@ class DecisionForm(PlainForm):
             "required": _("Give the reason."),
             "min_length": _("Give the reason in words."),
         },
+    )
+
+    def clean_split(self) -> list[GrantShare]:
+        """Each line as the API takes it; a number may have the reader's decimal sign."""
+        shares = []
+        for number, line in enumerate(str(self.cleaned_data["split"]).splitlines(), start=1):
+            words = line.split()
+            if not words:
+                continue
+            try:
+                hours = float(sanitize_separators(words[-1]))
+                shares.append(GrantShare(place=" ".join(words[:-1]), gpu_hours=hours))
+            except (ValueError, ValidationError) as error:
+                raise forms.ValidationError(BAD_PART, params={"number": number}) from error
+        if shares and self.cleaned_data.get("decision") == "reject":
+            raise forms.ValidationError(REJECTED_SPLIT)
+        return shares
+
+
+class CallForm(PlainForm):
+    """A mode, or several, as YAML."""
+
+    text = forms.CharField(
+        label=_("Mode or call, as YAML"),
+        max_length=MAX_CHARS,
+        widget=forms.Textarea(attrs={"rows": 30, "class": "mono", "spellcheck": "false"}),
+        help_text=_("Write the day from which it holds; applications that run keep what they were made under."),
+        error_messages={"required": _("Write the mode.")},
     )

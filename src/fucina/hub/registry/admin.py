@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from fucina.hub.people.admin import ReadOnlyAdmin
-from fucina.hub.registry.models import Model, Release
+from fucina.hub.registry.models import LogLeaf, Model, Release
 
 
 @admin.register(Model)
@@ -18,3 +18,10 @@ class ReleaseAdmin(ReadOnlyAdmin):
     """Releases."""
 
     list_display = ("ref", "model", "version", "verified", "num_open_questions", "created_at")
+
+
+@admin.register(LogLeaf)
+class LogLeafAdmin(ReadOnlyAdmin):
+    """The log of releases."""
+
+    list_display = ("index", "release", "encoded")

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fucina.hub.compute.models import Job, LineRun, Project
 from fucina.hub.data.models import DatasetVersion
+from fucina.hub.people.append_only import AppendOnly, AppendOnlyQuerySet
 from fucina.hub.people.models import Person
 from fucina.hub.people.reference import new_ref
 
@@ -51,6 +52,8 @@ class Release(models.Model):
     content_digest = models.CharField(max_length=128)
     num_open_questions = models.PositiveIntegerField()
     created_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_why = models.CharField(max_length=500, blank=True)
 
     objects = ReleaseQuerySet.as_manager()
 
@@ -61,3 +64,35 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} v{self.version}"
+
+
+class LogHead(models.Model):
+    """One row: how many entries the log of releases has. Whoever appends locks it."""
+
+    size = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("end of the log")
+        verbose_name_plural = _("ends of the log")
+
+    def __str__(self) -> str:
+        return str(self.size)
+
+
+class LogLeaf(AppendOnly):
+    """One entry of the log of releases, as `fucina.trust.transparency` hashes it."""
+
+    index = models.PositiveBigIntegerField(unique=True)
+    release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="log_entries")
+    encoded = models.TextField()
+    """`LogEntry.encoded()`."""
+
+    objects = AppendOnlyQuerySet["LogLeaf"].as_manager()
+
+    class Meta:
+        verbose_name = _("log entry")
+        verbose_name_plural = _("log entries")
+        ordering = ("index",)
+
+    def __str__(self) -> str:
+        return f"{self.index}: {self.release}"

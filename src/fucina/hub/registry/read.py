@@ -23,6 +23,8 @@ def release_info(release: Release) -> ReleaseInfo:
         verified=release.verified,
         content_digest=release.content_digest,
         num_open_questions=release.num_open_questions,
+        withdrawn_at=release.withdrawn_at,
+        withdrawn_why=release.withdrawn_why,
         files=tuple(ReleaseFile.model_validate(file) for file in release.files),
     )
 
@@ -36,6 +38,12 @@ def visible_releases(person: Person) -> ReleaseQuerySet:
 def find_release(ref: str, *, person: Person) -> Release:
     """A release. Raises NotVisible."""
     return get_visible(visible_releases(person), ref)
+
+
+def find_release_to_withdraw(ref: str, *, person: Person) -> Release:
+    """A release; staff find any, because whoever learns of a danger must be able to act. Raises NotVisible."""
+    rows = Release.objects.select_related("model__project__organisation", "run", "job")
+    return get_visible(rows if person.is_staff else visible_releases(person), ref)
 
 
 def releases(person: Person) -> list[ReleaseInfo]:

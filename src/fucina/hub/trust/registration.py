@@ -16,6 +16,7 @@ from fucina.accounting.usage import UsageRecord
 from fucina.client.wire import ReleaseFile
 from fucina.compute.record import StageRecord
 from fucina.compute.spec import FINAL, JobReport, JobState
+from fucina.data.description import DESCRIPTION_FILE, DatasetDescription
 from fucina.errors import BadInput, ErrorBody, FactoryError
 from fucina.hub.compute import artifacts, jobs
 from fucina.hub.compute.models import Artifact, Job, LineRun
@@ -63,6 +64,8 @@ class Contents(NamedTuple):
     results: EvaluationResults
     dossier: Dossier
     card: dict[str, object]
+    description: DatasetDescription | None
+    """None in a bundle of before it was kept."""
 
 
 @transaction.atomic
@@ -166,9 +169,12 @@ def _read(folder: Path) -> Contents:
         dossier = Dossier.model_validate_json((folder / DOSSIER_FILE).read_bytes())
         name = CARD_FILE
         card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+        name = DESCRIPTION_FILE
+        told = folder / DESCRIPTION_FILE
+        description = DatasetDescription.model_validate_json(told.read_bytes()) if told.is_file() else None
     except (OSError, ValidationError, ValueError) as error:
         raise BundleUnreadable(f"{name} cannot be read: {str(error)[:300]}", hint="Run the project again.") from error
-    return Contents(results, dossier, card)
+    return Contents(results, dossier, card, description)
 
 
 @transaction.atomic
@@ -181,6 +187,7 @@ def _enter(run: LineRun, job: Job, *, contents: Contents, digest: str, num_open:
         run=run.ref,
         sha256=tree_sha256((prepare.record or {}).get("outputs", {})),
         card=contents.card,
+        description=contents.description,
         licence=" AND ".join(sorted({source["licence"] for source in run.sources})),
         by=RULE,
         at=at,

@@ -5,20 +5,37 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
 
 from fucina.accounting.usage import UsageRecord
 from fucina.planning.simulate.swf import read_swf
-from fucina.planning.simulate.trace import BadTrace, Trace, column, read_text_lines
+from fucina.planning.simulate.trace import BadTrace, Trace, column, hole_note, read_text_lines
 
 _NEEDED = ("JobID", "Submit", "ElapsedRaw")
 _GPUS = re.compile(r"gres/gpu(?::[^=,]+)?=(\d+)")
 _UNKNOWN = {"", "Unknown", "None", "N/A", "Partition_Limit", "UNLIMITED"}
 
-Row = tuple[int, int, int, int, int, str, str]
-"""Submission, run, estimate, size, line, user, partition."""
+_STOPPED = ("PREEMPTED", "REQUEUED", "NODE_FAIL")
+"""After these Slurm may start a job again, as another row of the same job."""
+
+
+class Row(NamedTuple):
+    """One job."""
+
+    submit: int
+    run: int
+    estimate: int
+    size: int
+    line: int
+    user: str
+    partition: str
+    account: str = ""
+    qos: str = ""
+    wait: int = -1
+    """As it was recorded, s; -1 where unknown."""
 
 
 def read_trace(path: Path) -> Trace:
@@ -33,9 +50,10 @@ def read_trace(path: Path) -> Trace:
 
 def read_sacct(path: Path) -> Trace:
     """Jobs of `sacct --parsable2 --allocations
-    --format=JobID,User,Partition,Submit,ElapsedRaw,TimelimitRaw,ReqTRES,NCPUS,NNodes`.
+    --format=JobID,User,Account,QOS,Partition,State,Submit,Start,ElapsedRaw,TimelimitRaw,ReqTRES,NCPUS,NNodes`.
 
-    Size is GPUs, else processors. Raises BadTrace with the line.
+    Size is GPUs, else processors. With `--duplicates`, a job that was stopped and started again counts once, from its
+    first submission, with its last run. Raises BadTrace with the line.
     """
     lines = read_text_lines(path)
     separator = "\x1f" if "\x1f" in lines[0] else "|"
@@ -44,8 +62,7 @@ def read_sacct(path: Path) -> Trace:
         raise BadTrace(
             f"{path}:1: the export has no {', '.join(missing)}.", hint=f"Ask sacct for {', '.join(_NEEDED)}."
         )
-    rows: list[Row] = []
-    skipped: list[int] = []
+    jobs: list[tuple[int, dict[str, str]]] = []
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
@@ -56,21 +73,37 @@ def read_sacct(path: Path) -> Trace:
                 hint="The line was cut.",
             )
         job = dict(zip(header, cells, strict=False))
-        if "." in job["JobID"]:
-            continue  # a step of a job
+        if "." not in job["JobID"]:  # else a step of a job
+            jobs.append((number, job))
+    return _made(path, *_runs_joined(path, jobs))
+
+
+def _runs_joined(path: Path, jobs: list[tuple[int, dict[str, str]]]) -> tuple[list[Row], list[int]]:
+    """One row a job, and the lines that are left out."""
+    last = {job["JobID"]: number for number, job in jobs}
+    first: dict[str, Row] = {}
+    rows: list[Row] = []
+    skipped: list[int] = []
+    for number, job in jobs:
+        name = job["JobID"]
         row = _sacct_row(path, number, job)
         if row is None:
             skipped.append(number)
+        elif job.get("State", "").startswith(_STOPPED) and last[name] > number:
+            first.setdefault(name, row)
         else:
-            rows.append(row)
-    return _made(path, rows, skipped)
+            begun = first.pop(name, row)
+            rows.append(row._replace(submit=begun.submit, wait=begun.wait))
+    return rows, skipped
 
 
 def _sacct_row(path: Path, number: int, job: dict[str, str]) -> Row | None:
     if job["Submit"] in _UNKNOWN:
         return None
     try:
-        submit = int(datetime.fromisoformat(job["Submit"]).replace(tzinfo=UTC).timestamp())
+        submit = read_instant(job["Submit"])
+        start = job.get("Start", "")
+        wait = -1 if start in _UNKNOWN else read_instant(start) - submit
         run = int(job["ElapsedRaw"])
         limit = job.get("TimelimitRaw", "")
         estimate = run if limit in _UNKNOWN else int(limit) * 60
@@ -84,7 +117,23 @@ def _sacct_row(path: Path, number: int, job: dict[str, str]) -> Row | None:
     if run <= 0 or size <= 0:
         return None
     estimate = max(estimate, 1)
-    return submit, min(run, estimate), estimate, size, number, job.get("User", ""), job.get("Partition", "")
+    return Row(
+        submit=submit,
+        run=min(run, estimate),
+        estimate=estimate,
+        size=size,
+        line=number,
+        user=job.get("User", ""),
+        partition=job.get("Partition", ""),
+        account=job.get("Account", ""),
+        qos=job.get("QOS", ""),
+        wait=wait,
+    )
+
+
+def read_instant(text: str) -> int:
+    """Seconds of a time as sacct writes it, or as it does with SLURM_TIME_FORMAT=%s."""
+    return int(text) if text.isdigit() else int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())
 
 
 def read_usage(path: Path) -> Trace:
@@ -113,7 +162,15 @@ def read_usage(path: Path) -> Trace:
             continue
         run = max(1, round(record.wall_s))
         rows.append(
-            (int(begun.timestamp()), run, run, record.num_gpus, number, record.account or record.user, record.partition)
+            Row(
+                int(begun.timestamp()),
+                run,
+                run,
+                record.num_gpus,
+                number,
+                record.account or record.user,
+                record.partition,
+            )
         )
     return _made(path, rows, skipped)
 
@@ -121,7 +178,7 @@ def read_usage(path: Path) -> Trace:
 def _made(path: Path, rows: list[Row], skipped: list[int]) -> Trace:
     if not rows:
         raise BadTrace(f"{path} has no job that ran.", hint="Widen the period of the export.")
-    rows.sort(key=lambda row: (row[0], row[4]))  # exports are not always in the order of submission
+    rows.sort(key=lambda row: (row.submit, row.line))  # exports are not always in the order of submission
     submit, run, estimate, size, line = (column([int(row[i]) for row in rows]) for i in range(5))
     note = (
         f"{len(skipped):,} jobs never ran, or lack a time or a size, and are left out; the first in line "
@@ -129,13 +186,20 @@ def _made(path: Path, rows: list[Row], skipped: list[int]) -> Trace:
         if skipped
         else ""
     )
+    notes = [note] if note else []
+    if hole := hole_note(submit, line):
+        notes.append(hole)
     return Trace(
-        submit_s=submit - np.int64(rows[0][0]),
+        begins_at=rows[0].submit,
+        submit_s=submit - np.int64(rows[0].submit),
         run_s=run,
         estimate_s=estimate,
         size=size,
         line=line,
-        user=tuple(row[5] for row in rows),
-        partition=tuple(row[6] for row in rows),
-        notes=(note,) if note else (),
+        user=tuple(row.user for row in rows),
+        partition=tuple(row.partition for row in rows),
+        account=tuple(row.account for row in rows) if any(row.account for row in rows) else (),
+        qos=tuple(row.qos for row in rows) if any(row.qos for row in rows) else (),
+        recorded_wait_s=column([row.wait for row in rows]) if any(row.wait >= 0 for row in rows) else None,
+        notes=tuple(notes),
     )

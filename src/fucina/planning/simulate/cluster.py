@@ -80,20 +80,38 @@ class Qos(_Fact):
     """Time between two checkpoints; a stopped job keeps what it had saved, and 0 means nothing."""
 
 
+class Account(_Fact):
+    """Who is charged: a user of an account, or an account with others below."""
+
+    name: str = Field(min_length=1, max_length=200)
+    parent: str = ""
+    """The account above; empty stands at the top."""
+    share: float = Field(default=1.0, gt=0)
+    """Beside those under the same parent."""
+    max_gpus: int | None = Field(default=None, ge=1)
+    """Accelerators that it and those below may hold at a time."""
+    max_running: int | None = Field(default=None, ge=1)
+    """Jobs that it and those below may run at a time."""
+
+
 class Scheduling(_Fact):
     """Rules of the queue."""
 
     policy: QueuePolicy = QueuePolicy.EASY
     weights: Weights = Weights()
     fairshare: Literal["tree", "classic"] = "tree"
-    half_life_days: float = Field(default=7.0, gt=0)
-    """PriorityDecayHalfLife."""
+    half_life_days: float = Field(default=7.0, ge=0)
+    """PriorityDecayHalfLife; 0 means that usage is never forgotten."""
     damping: float = Field(default=1.0, gt=0)
     """FairShareDampeningFactor, of the classic rule."""
     max_age_days: float = Field(default=7.0, gt=0)
     """PriorityMaxAge."""
     calculation_s: int = Field(default=300, ge=1)
     """PriorityCalcPeriod."""
+    first_calculation_s: int = Field(default=0, ge=0)
+    """When priorities are calculated first."""
+    placement: Literal["best-fit", "first-fit"] = "best-fit"
+    """Which node a part of one goes to: the fullest that has room, or, as in Slurm, the first."""
     backfill_interval_s: int = Field(default=30, ge=0)
     """bf_interval; 0 backfills at every event."""
     backfill_resolution_s: int = Field(default=60, ge=1)
@@ -105,12 +123,18 @@ class Scheduling(_Fact):
     qos: tuple[Qos, ...] = (Qos(name="normal"),)
     restart_s: int = Field(default=300, ge=0)
     """What a stopped job takes to come back, before it works on."""
+    requeue_s: int = Field(default=0, ge=0)
+    """How long a stopped job must wait before it may start again."""
+    accounts: tuple[Account, ...] = ()
+    """Accounts with shares and limits; one that is not named stands at the top, without a limit."""
 
     @model_validator(mode="after")
     def _named_once(self) -> "Scheduling":
         names = [qos.name for qos in self.qos]
         if not names or len(set(names)) < len(names):
             raise ValueError("every class of service needs a name of its own, and there must be one")
+        if len({account.name for account in self.accounts}) < len(self.accounts):
+            raise ValueError("two accounts have the same name")
         return self
 
 

@@ -4,7 +4,7 @@ changed."""
 from fucina.planning.simulate.compiled import kernel
 from fucina.planning.simulate.jobs import place_in_heap, remove_from_heap
 from fucina.planning.simulate.placement import count_up, fits, nodes_needed, reopen, shut
-from fucina.planning.simulate.schedule import enqueue, release, run_pass, stop
+from fucina.planning.simulate.schedule import enqueue, release, requeue, run_pass, stop
 from fucina.planning.simulate.state import (
     ARRIVED,
     CLOSE,
@@ -221,7 +221,7 @@ def _fail(world: World, job: int, now: int) -> None:
     pool = world.jobs.pool[job]
     world.tally[pool, LOST] += stop(world, job, now)
     world.tally[pool, FAILED] += 1
-    enqueue(world, job, pool, now)
+    requeue(world, job, pool, now)
 
 
 @kernel

@@ -86,6 +86,24 @@ def loose_node(world: World, pool: int, gpus: int) -> int:
 
 
 @kernel
+def first_node(world: World, pool: int, gpus: int) -> int:
+    """The first node with room for a part of one, or -1."""
+    nodes, pools = world.nodes, world.pools
+    for node in range(pools.first_node[pool], pools.first_node[pool] + pools.num_nodes[pool]):
+        if nodes.state[node] == UP and nodes.free[node] >= gpus:
+            return node
+    return -1
+
+
+@kernel
+def node_for(world: World, pool: int, gpus: int, packed: bool) -> int:
+    """The node that a part of one goes to; -1 where only a wholly free one is left and any will do."""
+    if world.rules.first_fit and not packed:
+        return first_node(world, pool, gpus)
+    return loose_node(world, pool, gpus)
+
+
+@kernel
 def fits(world: World, pool: int, gpus: int) -> bool:
     """Whether the pool could start a job of that size at once."""
     need = nodes_needed(gpus, world.pools.gpus_per_node[pool])
@@ -142,14 +160,14 @@ def _occupy(world: World, node: int, job: int, gpus: int, slot: int, firm: bool)
 
 
 @kernel
-def place(world: World, job: int, pool: int, slot: int, firm: bool) -> int:
+def place(world: World, job: int, pool: int, slot: int, firm: bool, packed: bool) -> int:
     """Give a job that fits its nodes until `slot`; returns how many islands they lie in."""
     jobs, nodes, pools = world.jobs, world.nodes, world.pools
     gpus = jobs.gpus[job]
     per_node = pools.gpus_per_node[pool]
     need = nodes_needed(gpus, per_node)
     if need == 0:
-        node = loose_node(world, pool, gpus)
+        node = node_for(world, pool, gpus, packed)
         if node < 0:
             node = world.islands.whole[_tightest_island(world, pool, 1)]
         jobs.link[job] = nodes.job[node]
@@ -165,6 +183,8 @@ def place(world: World, job: int, pool: int, slot: int, firm: bool) -> int:
         islands += 1
         while need > 0 and world.islands.whole[island] >= 0:
             node = world.islands.whole[island]
+            if world.rules.first_fit:
+                node = first_node(world, pool, per_node)
             _occupy(world, node, job, per_node, slot, firm)
             nodes.job[node] = job
             nodes.chain[node] = last

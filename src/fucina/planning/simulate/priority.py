@@ -1,8 +1,8 @@
-"""Multifactor priority with fairshare as Slurm defines it, over accounts of one level.
+"""Multifactor priority with fairshare as Slurm defines it, over a tree of accounts.
 
 Usage decays with a half-life and is brought up to date every calculation period. Fair Tree (Slurm's default since
-19.05) ranks
-accounts by shares over usage; the classic factor is 2^(-(usage/shares)/damping).
+19.05) ranks, level by level, those under one account by shares over usage; the classic factor is
+2^(-(usage/shares)/damping).
 """
 
 import math
@@ -25,33 +25,60 @@ def charge(world: World, account: int, now: int) -> None:
 def calculate(world: World, now: int) -> None:
     """Decay all usage and compute the fairshare factors."""
     accounts, rules, clock = world.accounts, world.rules, world.clock
-    clock[CALC] = now + rules.calc_s
+    clock[CALC] += rules.calc_s * ((now - clock[CALC]) // rules.calc_s + 1)
     if rules.weight_share == 0.0:
         return
-    num = len(accounts.usage)
-    keep = math.exp(-math.log(2.0) * float(now - clock[CALCULATED]) / rules.half_life_s)
+    keep = 1.0
+    if rules.half_life_s > 0.0:
+        keep = math.exp(-math.log(2.0) * float(now - clock[CALCULATED]) / rules.half_life_s)
     clock[CALCULATED] = now
-    total_usage = 0.0
-    total_share = 0.0
+    num = world.branch.shape[1]
+    total = 0.0
+    accounts.usage[num:] = 0.0
     for account in range(num):
         charge(world, account, now)
         accounts.usage[account] *= keep
-        total_usage += accounts.usage[account]
-        total_share += accounts.share[account]
-    if not rules.tree:
-        for account in range(num):
-            used = accounts.usage[account] / total_usage if total_usage > 0.0 else 0.0
-            accounts.factor[account] = 2.0 ** (-(used / (accounts.share[account] / total_share)) / rules.damping)
+        total += accounts.usage[account]
+        above = accounts.parent[account]
+        while above >= 0:
+            accounts.usage[above] += accounts.usage[account]
+            above = accounts.parent[above]
+    if rules.tree:
+        _rank(world, total)
         return
-    order = np.argsort(accounts.usage / accounts.share, kind="mergesort")
+    for account in range(num):
+        used = accounts.usage[account] / total if total > 0.0 else 0.0
+        accounts.factor[account] = 2.0 ** (-(used / accounts.norm[account]) / rules.damping)
+
+
+@kernel
+def _rank(world: World, total: float) -> None:
+    """Fair Tree: by the level of the topmost account first, then of the one below; equals share the better rank."""
+    accounts, branch = world.accounts, world.branch
+    level = np.zeros(len(accounts.usage), np.float64)
+    for account in range(len(level)):
+        above = accounts.parent[account]
+        whole = accounts.usage[above] if above >= 0 else total
+        if whole > 0.0:
+            level[account] = accounts.usage[account] / whole / accounts.share[account]
+    depth, num = branch.shape
+    order = np.arange(num)
+    keys = np.empty(num, np.float64)
+    for row in range(depth - 1, -1, -1):
+        for position in range(num):
+            account = branch[row, order[position]]
+            keys[position] = level[account] if account >= 0 else 0.0
+        order = order[np.argsort(keys, kind="mergesort")]
     rank = num
     for position in range(num):
-        account = order[position]
-        before = order[position - 1]
-        level = accounts.usage[account] / accounts.share[account]
-        if position > 0 and level > accounts.usage[before] / accounts.share[before]:
+        differs = False
+        for row in range(depth):
+            one, other = branch[row, order[position]], branch[row, order[position - 1]]
+            if (level[one] if one >= 0 else 0.0) != (level[other] if other >= 0 else 0.0):
+                differs = True
+        if position > 0 and differs:
             rank = num - position
-        accounts.factor[account] = rank / num
+        accounts.factor[order[position]] = rank / num
 
 
 @kernel

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fucina.planning.simulate import state
+from fucina.planning.simulate.accounts import account_tables
 from fucina.planning.simulate.cluster import (
     BadScenario,
     Federation,
@@ -20,6 +21,7 @@ from fucina.planning.simulate.cluster import (
     Scheduling,
 )
 from fucina.planning.simulate.engine import advance
+from fucina.planning.simulate.job_table import JobTable
 from fucina.planning.simulate.state import Array
 
 DAY_S = 86_400
@@ -40,29 +42,6 @@ _ROUTE = {
     Route.ENERGY: state.ENERGY,
     Route.GRAVITY: state.GRAVITY,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobTable:
-    """Jobs by submission, as the engine takes them; see `Workload`, which makes them."""
-
-    submit_s: Array
-    run_s: Array
-    estimate_s: Array
-    gpus: Array
-    account: Array
-    qos: Array
-    pool: Array
-    group: Array
-    """Which class of users a job belongs to."""
-    data_gb: Array
-    accounts: tuple[str, ...]
-    groups: tuple[str, ...]
-    shares: tuple[float, ...] = ()
-    """Of the accounts; equal where empty."""
-
-    def __len__(self) -> int:
-        return len(self.submit_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +142,13 @@ def build(
         )
     horizon_s = int(table.submit_s.max()) + 60 * DAY_S
     nodes, islands = _nodes(pools)
+    accounts, branch = account_tables(table, scheduling.accounts)
     return state.World(
         jobs=_jobs(table),
         nodes=nodes,
         pools=_pools(pools),
         islands=islands,
-        accounts=_accounts(table),
+        accounts=accounts,
         qos=_qos(scheduling),
         events=_events(pools, happenings, horizon_s=horizon_s, seed=seed),
         loose=np.full((len(pools), MAX_PER_NODE + 1), -1, np.int32),
@@ -177,8 +157,9 @@ def build(
         closes=_closures(pools, happenings),
         tally=np.zeros((len(pools), state.NUM_TALLIES), np.int64),
         steady=np.zeros((len(pools), state.NUM_TALLIES), np.int64),
+        branch=branch,
         rules=_rules(scheduling, federation),
-        clock=np.zeros(6, np.int64),
+        clock=np.array([0, 0, 0, scheduling.first_calculation_s, 0, 0], np.int64),
     )
 
 
@@ -201,6 +182,9 @@ def _rules(scheduling: Scheduling, federation: Federation) -> state.Rules:
         max_age_s=scheduling.max_age_days * DAY_S,
         damping=scheduling.damping,
         restart_s=scheduling.restart_s,
+        requeue_s=scheduling.requeue_s,
+        limits=any(a.max_gpus or a.max_running for a in scheduling.accounts),
+        first_fit=scheduling.placement == "first-fit",
         patience_s=federation.patience_s,
         spill_s=federation.spill_s,
         preempts=any(qos.preempts for qos in scheduling.qos),
@@ -229,12 +213,6 @@ def _jobs(table: JobTable) -> Any:
         link=-1,
         place=-1,
     )
-
-
-def _accounts(table: JobTable) -> Any:
-    num = len(table.accounts)
-    given = np.asarray(table.shares, np.float64) if table.shares else np.ones(num)
-    return state.table(state.ACCOUNT, num, share=given / given.sum(), factor=1.0)
 
 
 def _qos(scheduling: Scheduling) -> Any:

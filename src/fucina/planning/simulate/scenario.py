@@ -5,8 +5,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from fucina.planning.simulate.accounting_traces import read_trace
 from fucina.planning.simulate.cluster import (
     BadScenario,
     Federation,
@@ -16,8 +17,11 @@ from fucina.planning.simulate.cluster import (
     Reservation,
     Scheduling,
 )
+from fucina.planning.simulate.job_table import JobTable
 from fucina.planning.simulate.metrics import Estimate, Values, combine, measure
-from fucina.planning.simulate.run import DAY_S, Course, Happenings, JobTable, simulate
+from fucina.planning.simulate.run import DAY_S, Course, Happenings, simulate
+from fucina.planning.simulate.trace import fitting, until
+from fucina.planning.simulate.trace_jobs import jobs_of_trace
 from fucina.planning.simulate.workload import JobClass, generate
 
 NETWORKS = {"eurohpc": "eurohpc.yaml"}
@@ -42,7 +46,10 @@ class Scenario(BaseModel):
     network: str = ""
     """A shipped network instead of pools: `eurohpc`."""
     pools: tuple[Pool, ...] = ()
-    classes: tuple[JobClass, ...] = Field(min_length=1)
+    classes: tuple[JobClass, ...] = ()
+    """Generated jobs; or a trace in their place."""
+    trace: str = Field(default="", max_length=4096)
+    """A trace of recorded jobs: SWF, an export of sacct, or usage records; its own times, and `days` from its start."""
     scheduling: Scheduling = Scheduling()
     federation: Federation = Federation()
     maintenance: tuple[Maintenance, ...] = ()
@@ -55,6 +62,12 @@ class Scenario(BaseModel):
         if len({entry.name for entry in classes}) < len(classes):
             raise ValueError("two classes have the same name")
         return classes
+
+    @model_validator(mode="after")
+    def _has_jobs(self) -> "Scenario":
+        if bool(self.classes) == bool(self.trace):
+            raise ValueError("a scenario has either classes of jobs or a trace")
+        return self
 
     def machines(self) -> tuple[Pool, ...]:
         """The pools, given or shipped. Raises BadScenario."""
@@ -96,11 +109,14 @@ def shipped(name: str) -> Scenario:
 def load_scenario(path: Path) -> Scenario:
     """A scenario file. Raises BadScenario with the field that is wrong."""
     try:
-        return Scenario.model_validate(yaml.safe_load(_text(path)))
+        scenario = Scenario.model_validate(yaml.safe_load(_text(path)))
     except yaml.YAMLError as error:
         raise BadScenario(f"{path} is no YAML: {error}", hint="Check the line that it names.") from error
     except ValidationError as error:
         raise BadScenario(f"{path}: {_plain(error)}", hint="Compare it with the how-to page on planning.") from error
+    if scenario.trace and not Path(scenario.trace).is_absolute():
+        return scenario.model_copy(update={"trace": str(path.parent / scenario.trace)})
+    return scenario
 
 
 def load_result(path: Path) -> Result:
@@ -129,13 +145,14 @@ def _plain(error: ValidationError) -> str:
 
 
 def jobs_of(scenario: Scenario, *, repetition: int = 0, days: float | None = None) -> JobTable:
-    """The jobs of one repetition. Raises BadScenario."""
+    """The jobs of one repetition; those of a trace are always the same. Raises BadScenario and BadTrace."""
+    qos = tuple(entry.name for entry in scenario.scheduling.qos)
+    pools = scenario.machines()
+    if scenario.trace:
+        trace = fitting(read_trace(Path(scenario.trace)), machine_size=max(pool.num_gpus for pool in pools))
+        return jobs_of_trace(until(trace, days=days or scenario.days), pools=pools, qos=qos)
     return generate(
-        scenario.classes,
-        pools=scenario.machines(),
-        qos=tuple(qos.name for qos in scenario.scheduling.qos),
-        days=days or scenario.days,
-        seed=scenario.seed + 1000 * repetition,
+        scenario.classes, pools=pools, qos=qos, days=days or scenario.days, seed=scenario.seed + 1000 * repetition
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from fucina.planning.simulate.compiled import kernel
 from fucina.planning.simulate.jobs import job_slots, place_in_heap, remove_from_heap
-from fucina.planning.simulate.placement import count_up, fits, loose_node, nodes_needed, place, take_back
+from fucina.planning.simulate.limits import TOO_MANY_GPUS, TOO_MANY_JOBS, count_held, held_gpus, over_limit
+from fucina.planning.simulate.placement import count_up, fits, loose_node, node_for, nodes_needed, place, take_back
 from fucina.planning.simulate.priority import calculate, charge, in_order
 from fucina.planning.simulate.state import (
     BLOCK,
@@ -19,6 +20,7 @@ from fucina.planning.simulate.state import (
     FCFS,
     GANGS,
     LOST,
+    MOVING,
     NONE,
     PREEMPTED,
     RUNNING,
@@ -48,13 +50,6 @@ def is_firm(world: World, job: int) -> bool:
 
 
 @kernel
-def held_gpus(world: World, job: int, pool: int) -> int:
-    """Accelerators that a job keeps from others: whole nodes where it takes several."""
-    need = nodes_needed(world.jobs.gpus[job], world.pools.gpus_per_node[pool])
-    return need * world.pools.gpus_per_node[pool] if need > 0 else world.jobs.gpus[job]
-
-
-@kernel
 def durations(world: World, job: int, pool: int) -> tuple[int, int]:
     """How long a job will run there, and how long it says, s."""
     jobs, rules = world.jobs, world.rules
@@ -65,13 +60,13 @@ def durations(world: World, job: int, pool: int) -> tuple[int, int]:
 
 
 @kernel
-def start(world: World, job: int, pool: int, now: int) -> None:
-    """Start a job that fits."""
-    jobs, pools, accounts = world.jobs, world.pools, world.accounts
+def start(world: World, job: int, pool: int, now: int, packed: bool) -> None:
+    """Start a job that fits; `packed` fills a partly used node first, whatever the rule is."""
+    jobs, pools = world.jobs, world.pools
     run, estimate = durations(world, job, pool)
     held = held_gpus(world, job, pool)
     count_up(world, pool, now)
-    islands = place(world, job, pool, job_slots(world, now + estimate), is_firm(world, job))
+    islands = place(world, job, pool, job_slots(world, now + estimate), is_firm(world, job), packed)
     tally = world.tally[pool]
     tally[STARTS] += 1
     if jobs.gpus[job] > pools.gpus_per_node[pool]:
@@ -84,7 +79,7 @@ def start(world: World, job: int, pool: int, now: int) -> None:
     jobs.end[job] = now + run
     place_in_heap(world, job)
     charge(world, jobs.account[job], now)
-    accounts.held[jobs.account[job]] += held
+    count_held(world, jobs.account[job], held, 1)
     pools.running_gpus[pool] += held
     pools.running_gpu_end[pool] += float(held) * (now + estimate)
     pools.queued_gpu_s[pool] -= float(held) * estimate
@@ -93,14 +88,14 @@ def start(world: World, job: int, pool: int, now: int) -> None:
 @kernel
 def release(world: World, job: int, now: int) -> None:
     """Take a running job off its nodes and its accounts."""
-    jobs, pools, accounts = world.jobs, world.pools, world.accounts
+    jobs, pools = world.jobs, world.pools
     pool = jobs.pool[job]
     _, estimate = durations(world, job, pool)
     held = held_gpus(world, job, pool)
     count_up(world, pool, now)
     take_back(world, job, is_firm(world, job))
     charge(world, jobs.account[job], now)
-    accounts.held[jobs.account[job]] -= held
+    count_held(world, jobs.account[job], -held, -1)
     pools.running_gpus[pool] -= held
     pools.running_gpu_end[pool] -= float(held) * (jobs.start[job] + estimate)
     pools.dirty[pool] = True
@@ -197,18 +192,33 @@ def merge(world: World, pool: int, now: int) -> None:
 
 @kernel
 def start_from_head(world: World, pool: int, now: int) -> None:
-    """Start jobs in order until one must wait."""
+    """Start jobs in order until one must wait for accelerators."""
     jobs, pools = world.jobs, world.pools
     closes_at = next_close(world, pool, now)
-    while pools.head[pool] >= 0:
-        job = pools.head[pool]
+    before = NONE
+    job = pools.head[pool]
+    while job >= 0:
         after = jobs.link[job]
+        if over_limit(world, job, pool) > 0:
+            before = job
+            job = after
+            continue
         if not may_start(world, job, pool, now, closes_at) and not (
             world.rules.preempts and world.qos.preempts[jobs.qos[job]] and make_room(world, job, pool, now, closes_at)
         ):
             return
-        pools.head[pool] = after
-        start(world, job, pool, now)
+        take_out(world, pool, before, after)
+        start(world, job, pool, now, False)
+        job = after
+
+
+@kernel
+def take_out(world: World, pool: int, before: int, after: int) -> None:
+    """Take the job between these two out of the queue; -1 before it means that it is the head."""
+    if before < 0:
+        world.pools.head[pool] = after
+    else:
+        world.jobs.link[before] = after
 
 
 @kernel
@@ -241,8 +251,20 @@ def _clear(world: World, node: int, wanted: int, now: int) -> None:
         if not is_firm(world, victim):
             world.tally[pool, LOST] += stop(world, victim, now)
             world.tally[pool, PREEMPTED] += 1
-            enqueue(world, victim, pool, now)
+            requeue(world, victim, pool, now)
         victim = after
+
+
+@kernel
+def requeue(world: World, job: int, pool: int, now: int) -> None:
+    """Let a stopped job wait again, at once or when it may."""
+    jobs = world.jobs
+    if world.rules.requeue_s == 0:
+        enqueue(world, job, pool, now)
+        return
+    jobs.state[job] = MOVING
+    jobs.end[job] = now + world.rules.requeue_s
+    place_in_heap(world, job)
 
 
 @kernel
@@ -270,6 +292,10 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
     per_node = pools.gpus_per_node[pool]
     closes_at = next_close(world, pool, now)
     head = pools.head[pool]
+    while head >= 0 and over_limit(world, head, pool) > 0:
+        head = jobs.link[head]
+    if head < 0:
+        return
     shadow, spare = reservation(world, pool, max(1, nodes_needed(jobs.gpus[head], per_node)), now)
     if fits(world, pool, jobs.gpus[head]):  # it waits for the pool to close and open again
         shadow = FAR
@@ -280,7 +306,11 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
         after = jobs.link[job]
         tested += 1
         begins = False
-        if jobs.gpus[job] <= pools.free_gpus[pool] and may_start(world, job, pool, now, closes_at):
+        if (
+            jobs.gpus[job] <= pools.free_gpus[pool]
+            and may_start(world, job, pool, now, closes_at)
+            and over_limit(world, job, pool) == 0
+        ):
             _, estimate = durations(world, job, pool)
             ends = job_slots(world, now + estimate)
             takes = nodes_taken(world, job, pool, shadow)
@@ -289,7 +319,7 @@ def backfill_easy(world: World, pool: int, now: int) -> None:
                 spare -= takes
         if begins:
             jobs.link[before] = after
-            start(world, job, pool, now)
+            start(world, job, pool, now, True)
         else:
             before = job
         job = after
@@ -339,39 +369,79 @@ def backfill_conservative(world: World, pool: int, now: int) -> None:
     jobs, pools, rules = world.jobs, world.pools, world.rules
     per_node = pools.gpus_per_node[pool]
     closes_at = next_close(world, pool, now)
-    ring = world.release.shape[1]
-    slots = min(rules.window_slots, ring - 1)
     base = now // rules.slot_s
-    free = np.empty(slots + 1, np.int64)
-    free[0] = pools.free_nodes[pool]
-    for ahead in range(1, slots + 1):
-        free[ahead] = free[ahead - 1] + world.release[pool, (base + ahead) % ring]
+    free = _profile(world, pool, now)
     before = NONE
     job = pools.head[pool]
     tested = 0
     while job >= 0 and tested < rules.max_tested:
         after = jobs.link[job]
         tested += 1
+        limited = over_limit(world, job, pool)
+        if limited == TOO_MANY_JOBS or (limited == TOO_MANY_GPUS and may_start(world, job, pool, now, closes_at)):
+            before = job
+            job = after
+            continue
         _, estimate = durations(world, job, pool)
         length = job_slots(world, now + estimate) - base
-        begins = False
+        need = max(1, nodes_needed(jobs.gpus[job], per_node))
+        if (
+            limited == 0
+            and not fits(world, pool, jobs.gpus[job])
+            and _may_preempt(world, job, pool, free, length, need)
+        ):
+            then = _profile(world, pool, now)
+            make_room(world, job, pool, now, closes_at)
+            free += _profile(world, pool, now) - then
+        begins, packed = False, False
         if may_start(world, job, pool, now, closes_at):
-            need = nodes_needed(jobs.gpus[job], per_node)
-            node = loose_node(world, pool, jobs.gpus[job]) if need == 0 else -1
-            first = max(0, world.nodes.until[node] - base) if node >= 0 else 0
-            begins = _room(free, first, length, max(1, need))
-            if begins:
-                _book(free, first, length, max(1, need))
+            begins = _begins(world, job, pool, base, free, length, need, False)
+            if not begins and rules.first_fit:
+                packed = True
+                begins = _begins(world, job, pool, base, free, length, need, True)
         if begins:
-            if before < 0:
-                pools.head[pool] = after
-            else:
-                jobs.link[before] = after
-            start(world, job, pool, now)
+            take_out(world, pool, before, after)
+            start(world, job, pool, now, packed)
         else:
-            _promise(free, length, max(1, nodes_needed(jobs.gpus[job], per_node)))
+            _promise(free, length, need)
             before = job
         job = after
+
+
+@kernel
+def _profile(world: World, pool: int, now: int) -> Array:
+    """How many nodes are wholly free at each slot from now on, by the estimates."""
+    ring = world.release.shape[1]
+    slots = min(world.rules.window_slots, ring - 1)
+    base = now // world.rules.slot_s
+    free = np.empty(slots + 1, np.int64)
+    free[0] = world.pools.free_nodes[pool]
+    for ahead in range(1, slots + 1):
+        free[ahead] = free[ahead - 1] + world.release[pool, (base + ahead) % ring]
+    return free
+
+
+@kernel
+def _may_preempt(world: World, job: int, pool: int, free: Array, length: int, need: int) -> bool:
+    """Whether a job could start now if all that yields stopped, without hurting those before it."""
+    if not world.rules.preempts or not world.qos.preempts[world.jobs.qos[job]]:
+        return False
+    gained = world.pools.soft_nodes[pool] - world.pools.free_nodes[pool]
+    return gained > 0 and _room(free, 0, length, need - gained)
+
+
+@kernel
+def _begins(world: World, job: int, pool: int, base: int, free: Array, length: int, need: int, packed: bool) -> bool:
+    """Book a job's place now if that hurts nobody: on a partly used node only what comes after it would be free."""
+    first = 0
+    if world.jobs.gpus[job] < world.pools.gpus_per_node[pool]:
+        node = node_for(world, pool, world.jobs.gpus[job], packed)
+        if node >= 0:
+            first = max(0, world.nodes.until[node] - base)
+    begins = _room(free, first, length, need)
+    if begins:
+        _book(free, first, length, need)
+    return begins
 
 
 @kernel

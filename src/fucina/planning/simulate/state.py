@@ -1,6 +1,7 @@
 """What the cluster engine knows while it runs: arrays that compiled kernels share.
 
-Legend: n jobs, m nodes, p pools, i islands, a accounts, q classes of service, e events. Times in s from the start.
+Legend: n jobs, m nodes, p pools, i islands, a accounts (those with jobs first), q classes of service, e events. Times
+in s from the start.
 """
 
 from typing import Any, NamedTuple
@@ -53,6 +54,9 @@ class Rules(NamedTuple):
     max_age_s: float
     damping: float
     restart_s: int
+    requeue_s: int
+    limits: bool
+    first_fit: bool
     patience_s: float
     spill_s: float
     preempts: bool
@@ -80,6 +84,8 @@ class World(NamedTuple):
     """p x NUM_TALLIES, int64."""
     steady: Array
     """The tally at the last submission, so that the last jobs, which run on a machine that empties, do not count."""
+    branch: Array
+    """depth x leaves, int32: the accounts above each account that has jobs, from the top down to itself; -1 below."""
     rules: Rules
     clock: Array
     """int64: heap size, next arrival, next event, next calculation, jobs ended, last calculation."""
@@ -157,13 +163,20 @@ POOL = np.dtype(
 ISLAND = np.dtype([("whole", np.int32), ("count", np.int32)])
 ACCOUNT = np.dtype(
     [
-        ("share", np.float64),
+        ("share", np.float64),  # of those below the same account
+        ("norm", np.float64),  # of everything
         ("usage", np.float64),
         ("factor", np.float64),
-        ("held", np.int64),  # accelerators that it holds now
+        ("held", np.int64),  # accelerators that it holds now, with all accounts below
         ("since", np.int64),
-    ]
+        ("running", np.int64),
+        ("max_gpus", np.int64),
+        ("max_running", np.int64),
+        ("parent", np.int32),
+    ],
+    align=True,
 )
+"""First the accounts that have jobs, in the order of the job table, then those above them."""
 QOS = np.dtype(
     [("weight", np.float64), ("checkpoint_s", np.int64), ("preempts", np.bool_), ("yields", np.bool_)], align=True
 )

@@ -9,15 +9,11 @@ import math
 import re
 from pathlib import Path
 
-import numpy as np
-
-from fucina.planning.simulate.trace import BadTrace, Trace, column, read_text_lines
+from fucina.planning.simulate.trace import BadTrace, Trace, column, hole_note, read_text_lines
 
 NUM_FIELDS = 18
 _SUBMIT, _WAIT, _RUN, _ALLOCATED, _REQUESTED, _ESTIMATE, _USER, _PARTITION = 1, 2, 3, 4, 7, 8, 11, 15
 _MACHINE = re.compile(r"^;\s*Max(Procs|Nodes)\s*:\s*(\d+)")
-GAP_S = 14 * 86_400
-"""A silence longer than this looks like a hole in the log."""
 
 
 def read_swf(path: Path) -> Trace:
@@ -102,13 +98,8 @@ def _trace(
             f"in line "
             f"{skipped[0]:,}."
         )
-    gaps = np.diff(submit)
-    if len(gaps) and gaps.max() > GAP_S:
-        at = int(gaps.argmax())
-        notes.append(
-            f"No job arrives for {gaps[at] / 86_400:.1f} days between lines {line[at]:,} and {line[at + 1]:,}: "
-            "a hole in the log? Waits after it say little."
-        )
+    if hole := hole_note(submit, line):
+        notes.append(hole)
     no_estimate = int((estimate == run).sum())
     if no_estimate == len(run):
         notes.append("No job has an estimate of its own above its run time: backfilling knows every end exactly.")

@@ -15,6 +15,9 @@ Ints = npt.NDArray[np.int64]
 MAX_TEXT_BYTES = 4 * 2**30
 """Of a trace once it is unpacked; more is refused, so that a small archive cannot fill the memory."""
 
+GAP_S = 14 * 86_400
+"""A silence longer than this looks like a hole in the log."""
+
 
 class BadTrace(BadInput):
     """A trace of jobs that cannot be used."""
@@ -36,7 +39,12 @@ class Trace:
     """Line of the file, or number of the record, for messages."""
     user: tuple[str, ...] = ()
     """Who it is charged to; empty where unknown."""
+    account: tuple[str, ...] = ()
+    """The account of Slurm that the user charges; empty where unknown."""
+    qos: tuple[str, ...] = ()
     partition: tuple[str, ...] = ()
+    begins_at: int | None = None
+    """Its zero, s since 1970 by the clock of the file; None where it is not told."""
     machine_size: int | None = None
     """What the trace says of its machine."""
     recorded_wait_s: Ints | None = None
@@ -90,6 +98,18 @@ def column(values: list[int]) -> Ints:
     return np.asarray(values, dtype=np.int64)
 
 
+def hole_note(submit_s: Ints, line: Ints) -> str:
+    """Where no job arrives for suspiciously long, or nothing."""
+    gaps = np.diff(submit_s)
+    if not len(gaps) or gaps.max() <= GAP_S:
+        return ""
+    at = int(gaps.argmax())
+    return (
+        f"No job arrives for {gaps[at] / 86_400:.1f} days between lines {line[at]:,} and {line[at + 1]:,}: "
+        "a hole in the log? Waits after it say little."
+    )
+
+
 def fitting(trace: Trace, *, machine_size: int) -> Trace:
     """The jobs that a machine of that size can run at all, with a note on the others.
 
@@ -107,16 +127,35 @@ def fitting(trace: Trace, *, machine_size: int) -> Trace:
     )
     if len(lost) == len(trace):
         raise BadTrace(f"No job fits: {note}", hint="Give the size of the machine that the trace comes from.")
+    return _kept(trace, keep, machine_size=machine_size, notes=(*trace.notes, note))
+
+
+def until(trace: Trace, *, days: float) -> Trace:
+    """The jobs submitted in the first days of a trace."""
+    keep = trace.submit_s < trace.submit_s[0] + days * 86_400
+    if keep.all():
+        return trace
+    return _kept(trace, keep, machine_size=trace.machine_size, notes=trace.notes)
+
+
+def _kept(trace: Trace, keep: npt.NDArray[np.bool_], *, machine_size: int | None, notes: tuple[str, ...]) -> Trace:
     kept = np.flatnonzero(keep)
+
+    def names(given: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(given[i] for i in kept) if given else ()
+
     return Trace(
         submit_s=trace.submit_s[keep],
         run_s=trace.run_s[keep],
         estimate_s=trace.estimate_s[keep],
         size=trace.size[keep],
         line=trace.line[keep],
-        user=tuple(trace.user[i] for i in kept) if trace.user else (),
-        partition=tuple(trace.partition[i] for i in kept) if trace.partition else (),
+        begins_at=trace.begins_at,
+        user=names(trace.user),
+        account=names(trace.account),
+        qos=names(trace.qos),
+        partition=names(trace.partition),
         machine_size=machine_size,
         recorded_wait_s=None if trace.recorded_wait_s is None else trace.recorded_wait_s[keep],
-        notes=(*trace.notes, note),
+        notes=notes,
     )

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pydantic import BaseModel, ConfigDict
 
 from fucina.planning.simulate.cluster import BadScenario, Pool
+from fucina.planning.simulate.job_table import JobTable
 from fucina.planning.simulate.metrics import measure
-from fucina.planning.simulate.run import DAY_S, JobTable
+from fucina.planning.simulate.run import DAY_S
 from fucina.planning.simulate.scenario import Result, Scenario, jobs_of, run_once
 
 MAX_GROWTH = 16
@@ -70,13 +71,11 @@ def size_for_wait(
     """
     pools = scenario.machines()
     pool = _pool(pools, pool_id)
-    if job_class not in {entry.name for entry in scenario.classes}:
-        raise BadScenario(
-            f"There is no class {job_class!r}.", hint=f"There are: {', '.join(c.name for c in scenario.classes)}."
-        )
     if p95_wait_s < 0:
         raise BadScenario(f"A wait of {p95_wait_s} s cannot be.", hint="Give zero or more.")
     tables = [jobs_of(scenario, repetition=r) for r in range(scenario.replications)]
+    if job_class not in tables[0].groups:
+        raise BadScenario(f"There is no class {job_class!r}.", hint=f"There are: {', '.join(tables[0].groups)}.")
     widest = max(int(table.gpus[table.pool == pools.index(pool)].max(initial=1)) for table in tables)
     floor = -(-widest // pool.gpus_per_node)
     trials: dict[int, Trial] = {}

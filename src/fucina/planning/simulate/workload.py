@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.stats import norm
 
 from fucina.planning.simulate.cluster import BadScenario, Pool
-from fucina.planning.simulate.run import DAY_S, JobTable
+from fucina.planning.simulate.job_table import JobTable
+from fucina.planning.simulate.run import DAY_S
 from fucina.planning.simulate.state import Array
 
 POPULAR_S = (

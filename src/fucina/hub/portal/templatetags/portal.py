@@ -6,6 +6,7 @@ from functools import cache, lru_cache, wraps
 from typing import TypeVar
 
 from django import template
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -104,6 +105,17 @@ def instant(at: datetime | None) -> str:
 def _instant(utc: datetime, language: str) -> SafeString:
     text = date_format(utc, "j M Y, H:i")
     return format_html('<time class="instant" datetime="{}">{} UTC</time>', figures.instant(utc), text)
+
+
+@register.filter
+def run_path(ref: str) -> str:
+    """Address of a run's page."""
+    return _path("portal:run", get_script_prefix(), ref)
+
+
+@lru_cache(maxsize=8192)
+def _path(name: str, prefix: str, ref: str) -> str:
+    return reverse(name, args=[ref])
 
 
 @register.simple_tag

@@ -8,7 +8,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from fucina.access.adviser import Advice, advise
+from fucina.access.places import places_of
 from fucina.errors import BadInput
+from fucina.hub.access.calls import modes_on_offer
+from fucina.hub.network.catalogue_read import standing
 from fucina.hub.portal.advice_form import AdviceForm
 from fucina.hub.portal.door import page
 
@@ -48,7 +51,7 @@ def show(request: HttpRequest) -> HttpResponse:
     if not form.is_valid() or form.intake is None:
         return page(request, "portal/advice_questions.html", QuestionsPage(form=form), place="advice", status=422)
     try:
-        advice = advise(form.intake, now=timezone.now())
+        advice = advise(form.intake, now=timezone.now(), modes=modes_on_offer(), places=places_of(standing().catalogue))
     except BadInput as error:
         return page(
             request, "portal/advice_questions.html", QuestionsPage(form=form, error=error), place="advice", status=422

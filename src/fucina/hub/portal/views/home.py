@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
+from fucina.access.moves import OPEN
 from fucina.client.wire import ProjectInfo
-from fucina.hub.access.models import Application, ApplicationState
+from fucina.hub.access.models import Application
 from fucina.hub.compute.read import project_infos, visible_run_keys
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.rows import RunRow, project_rows, run_rows
@@ -32,7 +33,7 @@ class HomePage:
 def show(request: SignedIn) -> HttpResponse:
     """What to do next."""
     person = request.user
-    waiting = Application.objects.visible_to(person).filter(state=ApplicationState.SUBMITTED)
+    waiting = Application.objects.visible_to(person).filter(state__in=OPEN)
     own = waiting.filter(organisation__memberships__person=person)
     return page(
         request,

@@ -10,10 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from fucina.client.wire import LedgerLine, ProjectInfo
+from fucina.client.wire import ProjectInfo
 from fucina.errors import FactoryError
-from fucina.hub.accounting.read import NewestFirst
-from fucina.hub.compute.read import find_project, project_info, project_infos, visible_run_keys
+from fucina.hub.accounting.models import Balance
+from fucina.hub.accounting.read import LedgerRow, NewestFirst, project_sums
+from fucina.hub.compute.models import Project
+from fucina.hub.compute.read import find_project, project_infos, visible_run_keys
 from fucina.hub.people.actions import create_organisation
 from fucina.hub.portal.door import SignedIn, page, signed_in
 from fucina.hub.portal.forms import OrganisationForm
@@ -35,9 +37,10 @@ class ProjectsPage:
 class ProjectPage:
     """A project with its newest runs and a page of its ledger, newest first."""
 
-    project: ProjectInfo
+    project: Project
+    balance: Balance
     runs: Sequence[RunRow]
-    ledger: Sequence[LedgerLine]
+    ledger: Sequence[LedgerRow]
     turn: Turn
 
 
@@ -64,10 +67,11 @@ def index(request: SignedIn) -> HttpResponse:
 def show(request: SignedIn, ref: str) -> HttpResponse:
     """One project."""
     project = find_project(ref, person=request.user)
-    info = project_info(project)
-    lines, turn = turn_to(request, NewestFirst(project.organisation, project.name, balance_gpu_s=info.free_gpu_s))
+    balance, allocations = project_sums(project.organisation, project.name)
+    lines, turn = turn_to(request, NewestFirst(allocations, balance_gpu_s=balance.free_gpu_s))
     context = ProjectPage(
-        project=info,
+        project=project,
+        balance=balance,
         runs=run_rows(visible_run_keys(request.user).filter(project=project)[:NEWEST_RUNS]),
         ledger=lines,
         turn=turn,

@@ -1,0 +1,1 @@
+"""Room `planning`: what-if questions that people save, and their answers."""
