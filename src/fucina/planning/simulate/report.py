@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from fucina.planning.reliability import Lever
-from fucina.planning.simulate.siting import WANTED_GOODPUT, Gigafactory, Siting
+from fucina.planning.simulate.siting import WANTED_GOODPUT, Gigafactory, ReferenceRun, Siting
 from fucina.typeset import typeset
 
 TEMPLATE = "gigafactory.typ"
@@ -43,16 +43,7 @@ def report_data(found: Gigafactory, made_at: datetime) -> dict[str, Any]:
         ),
         "weighed": _weighed(found),
         "runs_words": _runs_words(found),
-        "runs": [
-            [
-                str(run.aim),
-                f"{run.num_devices:,} × {run.accelerator}, {names[run.site]}",
-                "—" if run.days is None else f"{run.days.value:.0f}",
-                "—" if run.days is None else f"{run.days.low:.0f} to {run.days.high:.0f}",
-                "—" if run.mfu is None else f"{run.mfu:.0%}",
-            ]
-            for run in found.runs
-        ],
+        "runs": [_run(run, names[run.site]) for run in found.runs],
         "wanted": WANTED_GOODPUT,
         "choices": [_choice(siting) for siting in found.sitings],
         "cost_bars": [
@@ -114,12 +105,19 @@ def _weighed(found: Gigafactory) -> list[str]:
             f"than {base.aim}, gives {_signed(compute)} useful compute and emits "
             f"{abs(carbon) / 1000:,.0f} kt CO2e {'less' if carbon > 0 else 'more'}"
         )
-        lines.append(line + (f": {more / carbon:,.0f} EUR for each tonne saved." if carbon > 0 < more else "."))
+        tonne = f": about {float(f'{more / carbon:.2g}'):,.0f} EUR for each tonne saved" if carbon > 0 < more else ""
+        lines.append(f"{line}{tonne}.")
     return lines
 
 
 def _signed(share: float) -> str:
     return f"{abs(share):.0%} {'more' if share >= 0 else 'less'}"
+
+
+def _run(run: ReferenceRun, site: str) -> list[str]:
+    days = ["—", "—"] if run.days is None else [f"{run.days.value:.0f}", f"{run.days.low:.0f} to {run.days.high:.0f}"]
+    mfu = "—" if run.mfu is None else f"{run.mfu:.0%}"
+    return [str(run.aim), f"{run.num_devices:,} × {run.accelerator}, {site}", *days, mfu]
 
 
 def _runs_words(found: Gigafactory) -> str:
