@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from fucina.access.attachment_kinds import MAX_BYTES
 from fucina.hub.access.models import Application
-from fucina.hub.people.models import AuditRecord
+from fucina.hub.people.models import AuditRecord, Person
 from tests.hub.access.test_drafts import ANSWERS, PDF
 
 NEW = {"project": "fast", "purpose": "Drafts plain-language summaries", "sector": "law", "gpu_hours": "500"}
@@ -126,3 +126,14 @@ def test_others_find_nothing(draft, world, as_):
         assert client.get(f"/applications/{draft.ref}{place}").status_code == 404
     client = as_(world.bruno)
     assert client.get(f"/applications/{draft.ref}").status_code == 404
+
+
+def test_an_application_asks_as_many_queries_with_much_as_with_little(draft, world, as_, django_assert_max_num_queries):
+    client, address = as_(world.ada), f"/applications/{draft.ref}"
+    for number in range(8):
+        client.post(f"{address}/files", {"file": SimpleUploadedFile(f"n{number}.txt", f"Note {number}".encode())})
+        Person.objects.create_user(f"guest{number}")
+        client.post(f"{address}/co-applicants", {"username": f"guest{number}"})
+    for page in (address, f"{address}/draft"):
+        with django_assert_max_num_queries(22):
+            assert client.get(page).status_code == 200
