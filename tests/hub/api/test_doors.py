@@ -50,6 +50,14 @@ from fucina.client.wire_data import (
 from fucina.client.wire_jobs import JobRequest
 from fucina.client.wire_network import FactEdit
 from fucina.client.wire_planning import ScenarioRequest
+from fucina.client.wire_review import (
+    CaseRequest,
+    RankingRequest,
+    ReasonRequest,
+    ReviewerRequest,
+    ReviewRequest,
+    TieRequest,
+)
 from fucina.client.wire_site import DrainRequest, PersonalSiteRequest, SiteRequest, UserRequest
 from fucina.compute.record import ProgressLine
 from fucina.compute.spec import JobState
@@ -98,6 +106,8 @@ class World:
     erasure: str
     scenario: str
     change: str = "chg-000000000000"
+    review: str = "rvw-none"
+    ranking: str = "rnk-none"
 
     def with_unknown(self) -> "World":
         """The same with references that nothing has."""
@@ -154,6 +164,7 @@ def shipped_catalogue_body() -> dict[str, Any]:
 
 
 DECISION = DecisionRequest(granted=False, reason="Too early.")
+REVIEW = ReviewRequest(scores={}, reasons={}, version=0)
 REFUND = RefundRequest(job="slurm.alpha.1.1", gpu_s=5, reason="Node failed.")
 DATA_FILES = DatasetFilesQuery(organisation="Officine Esempio", name="local", sha256s=("0" * 64,))
 DATA_ASK = DataAccessAsk(organisation="Officine Esempio", purpose="To train a small model.")
@@ -215,6 +226,26 @@ ROUTES: dict[str, Route] = {
     "GET /access-modes/playground": Route(door="open", dag=200),
     "POST /access-modes": Route(ok=403, dag=403, call=lambda world: as_json(ModesText(text=PLAYGROUND))),
     "GET /audit/verification": Route(ok=403, dag=403),
+    "GET /reviewers": Route(ok=403, dag=403),
+    "POST /reviewers": Route(
+        ok=403, dag=403, call=lambda world: as_json(ReviewerRequest(username="ada", expertise={"energy": 1}))
+    ),
+    "POST /reviewers/ada/ties": Route(ok=404, call=lambda world: as_json(TieRequest(organisation="Officine Esempio"))),
+    "POST /applications/{application}/case": Route(ok=403, call=lambda world: as_json(CaseRequest(topics=("energy",)))),
+    "POST /reviews/of/large-scale/assignment": Route(ok=403, dag=403),
+    "GET /reviews": Route(dag=200),
+    "GET /reviews/{review}": Route(ok=404),
+    "POST /reviews/{review}/draft": Route(ok=404, call=lambda world: as_json(REVIEW)),
+    "POST /reviews/{review}/submission": Route(ok=404, call=lambda world: as_json(REVIEW)),
+    "POST /reviews/{review}/refusal": Route(ok=404, call=lambda world: as_json(ReasonRequest(reason="No time."))),
+    "POST /reviews/{review}/reopening": Route(ok=404, call=lambda world: as_json(ReasonRequest(reason="Mistake."))),
+    "GET /late": Route(ok=403, dag=403),
+    "GET /rankings": Route(dag=200),
+    "POST /rankings": Route(
+        ok=403, dag=403, call=lambda world: as_json(RankingRequest(mode="large-scale", capacity={"local/default": 1}))
+    ),
+    "GET /rankings/{ranking}": Route(ok=404),
+    "POST /rankings/{ranking}/confirmation": Route(ok=404),
     "GET /applications": Route(dag=200),
     "POST /applications": Route(call=lambda world: as_json(application_request())),
     "GET /applications/{application}": Route(),
@@ -335,6 +366,14 @@ ROUTES: dict[str, Route] = {
 """Every route; a path names what it is about by `{application}`, `{project}` and so on."""
 
 NOT_BRUNOS = {
+    "GET /reviews/{review}",
+    "POST /reviews/{review}/draft",
+    "POST /reviews/{review}/submission",
+    "POST /reviews/{review}/refusal",
+    "POST /reviews/{review}/reopening",
+    "GET /rankings/{ranking}",
+    "POST /rankings/{ranking}/confirmation",
+    "POST /reviewers/ada/ties",
     "POST /applications/{application}/claw-back",
     "POST /changes/{change}/decision",
     "POST /applications/{application}/invitation",
@@ -351,6 +390,8 @@ TAKING_A_PROJECT = {"POST /runs", "POST /jobs", "POST /jobs/check", "POST /sites
 
 SCHEMA_PATHS = {
     "mode_id": ["playground"],
+    "mode": ["large-scale"],
+    "username": ["ada"],
     "attachment": ["plan.pdf"],
     "kind}/{key": ("factory/it4lia",),
     "key": ("it4lia", "jupiter"),
@@ -367,6 +408,8 @@ SCHEMA_PATHS = {
         "erasure",
         "scenario",
         "change",
+        "review",
+        "ranking",
     ),
     "organisation": ("Officine%20Esempio",),
     "name": ("local",),
