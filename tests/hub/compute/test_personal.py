@@ -49,7 +49,7 @@ def test_the_hours_are_a_grant_with_a_note(project, ada):
     assert (allocation.site.owner, allocation.free_gpu_s) == (ada, 20 * 3600)
     entry = allocation.entries.get()
     assert (entry.kind, entry.note) == (Kind.GRANT, "Brought by ada: account projx at beta")
-    assert Application.objects.get(access_mode__name="own").decision.granted
+    assert Application.objects.get(access_mode__name="own").decisions.get().granted
 
 
 def test_declared_again_they_are_the_same_hours_and_the_agent_is_the_same(project, ada):
