@@ -14,7 +14,7 @@ from fucina.client.wire_data import (
     Sample,
 )
 from fucina.data.describe import DOCUMENT_FILES, describe_folder, load_about
-from fucina.data.erase import sha256_of
+from fucina.data.erasure import sha256_of
 from fucina.data.samples import beginnings
 from fucina.errors import FactoryError
 

@@ -20,7 +20,7 @@ from fucina.data.description import (
     curation_of,
     sources_of,
 )
-from fucina.data.erase import sha256_of
+from fucina.data.erasure import sha256_of
 from fucina.data.inspect import card_of
 from fucina.data.tabular import table_info
 from fucina.errors import BadInput

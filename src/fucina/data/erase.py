@@ -1,31 +1,23 @@
 """Finding documents by id or by a person's name in prepared tables, and writing the tables without them."""
 
-import hashlib
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fucina.data.description import Curation, Share
+from fucina.data.description import Share
+from fucina.data.erasure import Done, Sought, Task
 from fucina.data.tabular import BadTable
+from fucina.errors import FactoryError
 
 BATCH_ROWS = 4096
-ERASED = "erased-on-request"
-"""The reason under which erased documents are counted."""
 _PLAIN = re.compile(r"[^\W_]", re.UNICODE)
-
-
-class Sought(NamedTuple):
-    """What is looked for: a document's id, or words of its text."""
-
-    kind: Literal["document", "person"]
-    text: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,39 +58,6 @@ def without(path: Path, target: Path, ids: set[str], *, split: str = "", removed
             if kept.num_rows:
                 writer.write_table(kept)
     return num_removed
-
-
-def curation_without(found: Curation, removed: Removed) -> Curation:
-    """The numbers of a version after documents left it; what is not told by document stays."""
-    num = sum(counts["num_documents"] for counts in removed.splits.values())
-    parts = {
-        name: {key: _less(share, getattr(removed, name).get(key)) for key, share in getattr(found, name).items()}
-        for name in ("languages", "licences", "sources")
-    }
-    return found.model_copy(
-        update={
-            "num_documents": found.num_documents - num,
-            "drops": {**found.drops, ERASED: found.drops.get(ERASED, 0) + num},
-            "train": _less(found.train, removed.splits.get("train")),
-            "validation": _less(found.validation, removed.splits.get("validation")),
-            **{
-                name: {key: share for key, share in shares.items() if share.num_documents}
-                for name, shares in parts.items()
-            },
-        }
-    )
-
-
-def sha256_of(path: Path) -> str:
-    """The digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _less(share: Share, counts: Counter[str] | None) -> Share:
-    if not counts:
-        return share
-    return Share.model_validate({name: max(0, value - counts[name]) for name, value in share.model_dump().items()})
 
 
 def _schema(path: Path) -> pa.Schema:
@@ -151,3 +110,40 @@ def _count(removed: Removed, rows: pa.Table, *, split: str) -> None:
             if values:
                 counts = getattr(removed, name).setdefault(values[place], Counter())
                 counts.update(num_documents=1, num_characters=num_characters, num_tokens=num_tokens or 0)
+
+
+def work(task: Task) -> Done:
+    """Search the tables, or write them without some documents. Raises BadTable."""
+    if task.sought is not None:
+        found = [find(Path(table.path), task.sought) for table in task.tables]
+        return Done(ids=frozenset().union(*found))
+    removed = Removed()
+    num_removed = tuple(
+        without(
+            Path(table.path),
+            Path(table.target),
+            set(task.ids),
+            split=table.split,
+            removed=removed if table.is_documents else None,
+        )
+        for table in task.tables
+    )
+    told = {
+        name: {value: Share.model_validate(counts) for value, counts in getattr(removed, name).items()}
+        for name in ("languages", "licences", "sources", "splits")
+    }
+    return Done(num_removed=num_removed, removed=told)
+
+
+def main() -> int:
+    """A task on standard input, what was done on standard output, or an error on standard error and exit status 2."""
+    try:
+        sys.stdout.write(work(Task.model_validate_json(sys.stdin.read())).model_dump_json())
+    except FactoryError as error:
+        sys.stderr.write(error.body().model_dump_json())
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

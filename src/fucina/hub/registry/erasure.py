@@ -6,6 +6,8 @@ searched for a person or a document, is told; those that hold it are withdrawn a
 
 import hashlib
 import logging
+import subprocess
+import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +16,12 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils import timezone
 from django_tasks import task
+from pydantic import ValidationError
 
 from fucina.client.wire_data import ErasureFinding, ErasureInfo, ErasureRequest
-from fucina.data import erase
 from fucina.data.croissant import croissant_of
 from fucina.data.description import DatasetDescription, FileInfo
+from fucina.data.erasure import Done, Sought, TableWork, Task, curation_without, sha256_of
 from fucina.errors import BadInput, ErrorBody, FactoryError
 from fucina.hub.compute.models import ProjectFile
 from fucina.hub.data.actions import enter_version, tree_sha256
@@ -41,6 +44,12 @@ class NothingSought(BadInput):
     """What is to be erased is empty, or so short that it would hit anything."""
 
     code = "nothing_sought"
+
+
+class TablesRefused(BadInput):
+    """A table cannot be read; the code is that of the reader."""
+
+    code = "tables_refused"
 
 
 class _Made(NamedTuple):
@@ -94,7 +103,7 @@ def carry_out(row: Erasure, *, at: datetime) -> Erasure:
     """Do what an erasure asks; done twice it is done once. Raises BadTable."""
     if row.state == ErasureState.DONE:
         return row
-    sought = erase.Sought(kind="person" if row.kind == "person" else "document", text=row.sought)
+    sought = Sought(kind="person" if row.kind == "person" else "document", text=row.sought)
     standing = _standing(row.dataset)
     ids = {version.pk: _find(version, sought) for version in standing}
     hit = [version for version in standing if ids[version.pk]]
@@ -120,31 +129,57 @@ def _tables(version: DatasetVersion) -> list[FileInfo]:
     return [file for file in held if file.path.endswith(PARQUET) and blob_path(file.sha256).is_file()]
 
 
-def _find(version: DatasetVersion, sought: erase.Sought) -> set[str] | None:
+def _find(version: DatasetVersion, sought: Sought) -> set[str] | None:
     """Ids of documents that hold it; None where the hub has not all files of the version to search."""
     told = [file for file in version.described.files_of("documents")]
     tables = [file for file in _tables(version) if file.role == "documents"]
     if not told or len(tables) < len(told):
         return None
-    return set().union(*(erase.find(blob_path(file.sha256), sought) for file in tables))
+    work = tuple(TableWork(path=str(blob_path(file.sha256))) for file in tables)
+    return set(_run(Task(tables=work, sought=sought)).ids)
+
+
+def _run(task: Task) -> Done:
+    """Read and write tables in a process of its own: the hub itself never loads what stages need.
+
+    Raises TablesRefused.
+    """
+    command = [sys.executable, "-m", "fucina.data.erase"]
+    done = subprocess.run(command, input=task.model_dump_json(), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode == 0:
+        return Done.model_validate_json(done.stdout)
+    try:
+        told = ErrorBody.model_validate_json(done.stderr)
+    except ValidationError:
+        logger.error("erasing in tables failed: %s", done.stderr[-4000:])
+        raise
+    error = TablesRefused(told.message, hint=told.hint)
+    error.code = told.code
+    raise error
 
 
 def _without(version: DatasetVersion, ids: set[str], folder: Path, *, at: datetime) -> _Made:
     """The files of a version without these documents, received like any other. Raises BadTable."""
-    described, removed = version.described, erase.Removed()
+    described, tables = version.described, _tables(version)
+    work = tuple(
+        TableWork(
+            path=str(blob_path(file.sha256)),
+            target=str(folder / str(number)),
+            split=next((name for name in SPLITS if file.path.startswith(name)), "train"),
+            is_documents=file.role == "documents",
+        )
+        for number, file in enumerate(tables)
+    )
+    done = _run(Task(tables=work, ids=frozenset(ids)))
     files = [file for file in described.files if file.role == "source"]
-    for number, file in enumerate(_tables(version)):
-        target = folder / str(number)
-        is_documents = file.role == "documents"
-        split = next((name for name in SPLITS if file.path.startswith(name)), "train")
-        counted = removed if is_documents else None
-        num_gone = erase.without(blob_path(file.sha256), target, ids, split=split, removed=counted)
-        digest, num_bytes = erase.sha256_of(target), target.stat().st_size
+    for file, table, num_gone in zip(tables, work, done.num_removed, strict=True):
+        target = Path(table.target)
+        digest, num_bytes = sha256_of(target), target.stat().st_size
         with target.open("rb") as stream:
             receive(stream, num_bytes=num_bytes, sha256=digest, to=blob_path(digest))
         num_rows = file.num_rows - num_gone if file.num_rows is not None else None
         files.append(file.model_copy(update={"sha256": digest, "num_bytes": num_bytes, "num_rows": num_rows}))
-    curation = erase.curation_without(described.curation, removed) if described.curation else None
+    curation = curation_without(described.curation, done.removed) if described.curation else None
     notes = f"Version {version.version} without {len(ids)} documents that were erased on request."
     return _Made(described.model_copy(update={"files": tuple(files), "curation": curation, "notes": notes}), [])
 
