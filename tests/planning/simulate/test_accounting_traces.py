@@ -45,6 +45,8 @@ def test_usage_records_become_a_trace(tmp_path):
     ("text", "told"),
     [
         ("JobID|User\n1|a\n", ":1: the export has no Submit, ElapsedRaw"),
+        (HEADER + "\n" + ROWS[0] + "|more\n", ":2: 9 fields where the first line names 8"),
+        (HEADER + "\n" + ROWS[0] + "|" * 3_000_000, ":2: 3,000,008 fields where the first line names 8"),
         (HEADER + "\n1|a|gpu\n", ":2: 3 fields where the first line names 8"),
         (HEADER + "\n" + ROWS[0].replace("2026-11-01T", "yesterday "), ":2: job 11: "),
         (HEADER + "\n" + ROWS[3], "no job that ran"),

@@ -67,10 +67,10 @@ def read_sacct(path: Path) -> Trace:
         if not line.strip():
             continue
         cells = line.split(separator)
-        if len(cells) < len(header):
+        if not len(header) <= len(cells) <= len(header) + (not cells[-1]):  # --parsable ends lines with a separator
             raise BadTrace(
-                f"{path}:{number}: {len(cells)} fields where the first line names {len(header)}.",
-                hint="The line was cut.",
+                f"{path}:{number}: {len(cells):,} fields where the first line names {len(header)}.",
+                hint="The line was cut, or a field has the separator in it: export with --delimiter=$'\\x1f'.",
             )
         job = dict(zip(header, cells, strict=False))
         if "." not in job["JobID"]:  # else a step of a job

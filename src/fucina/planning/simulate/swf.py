@@ -60,10 +60,10 @@ def read_swf(path: Path) -> Trace:
 
 
 def _numbers(path: Path, number: int, cells: list[str]) -> list[float]:
-    if len(cells) < NUM_FIELDS:
+    if len(cells) != NUM_FIELDS:
         raise BadTrace(
-            f"{path}:{number}: {len(cells)} fields where SWF has {NUM_FIELDS}.",
-            hint="The line was cut or is no SWF; write -1 for what is unknown.",
+            f"{path}:{number}: {len(cells):,} fields where SWF has {NUM_FIELDS}.",
+            hint="The line was cut, or is no SWF; write -1 for what is unknown.",
         )
     values = []
     for position, cell in enumerate(cells[:NUM_FIELDS], start=1):
