@@ -199,6 +199,18 @@ def test_a_lost_run_that_an_operator_closes_is_nobodys_who_got_its_id(start, db,
     }
 
 
+def test_a_job_without_a_key_that_got_the_id_of_ours_is_another(start, db, books):
+    db.rows = [
+        Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120, comment="fucina:run-1.train"),
+        Row(job_id=7, submit=T0 + 150, start=T0 + 160, end=T0 + 170),
+    ]
+    step(start(), db, T0 + 300)
+    assert {key: record.gpu_s for key, record in books.records.items()} == {
+        "run-1.train": 400,
+        "slurm.alpha.7.1795000150": 40,
+    }
+
+
 def test_a_finished_job_that_runs_again_is_sent_again_with_more(start, db, books):
     db.rows = [Row(job_id=7, submit=T0 + 10, start=T0 + 20, end=T0 + 120)]
     one = start()

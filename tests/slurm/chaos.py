@@ -84,7 +84,7 @@ class Chaos:
         world.cli("site", "register", str(alpha))
         world.allocate("alpha")
         world.cli("site", "map-user", "alpha", world.operator, "alice")
-        world.share_key()
+        world.share_key("bob")
         home = world.home_for("bob")
         words = ("--personal", "--site-file", str(beta), "--project", self._project, "--hours", HOURS)
         self._agents = {
@@ -312,13 +312,19 @@ class Chaos:
         cluster.node_on(node)
 
     def _resume_nodes(self) -> None:
-        """What an operator does: Slurm drains a node that still has a job whose id was given again."""
+        """What an operator does: Slurm drains a node that still has a job whose id was given again, and holds jobs back
+        that it could not start."""
         for cluster in (self._alpha, self._beta):
             shown = cluster.run_as("root", ["sinfo", "-h", "-N", "-o", "%N|%T|%E"]).stdout.splitlines()
             for name, state, why in {tuple(line.split("|", 2)) for line in shown if line.count("|") >= 2}:
                 if state.startswith("drain") and "Duplicate jobid" in why:
                     cluster.run_as("root", ["scontrol", "update", f"nodename={name}", "state=resume"])
                     self.killed["node resumed by the operator"] += 1
+            held = cluster.run_as("root", ["squeue", "-h", "-r", "-t", "PD", "-o", "%i|%r"]).stdout.splitlines()
+            for name, why in {tuple(line.split("|", 1)) for line in held if "|" in line}:
+                if why == "launch failed requeued held":
+                    cluster.run_as("root", ["scontrol", "release", name])
+                    self.killed["job released by the operator"] += 1
 
     def _close_lost_runs(self) -> None:
         """What an operator does: close the runs in slurmdbd that a killed slurmctld has lost and will never end."""

@@ -60,6 +60,9 @@ def _goes_on(before: Run, after: Run) -> bool:
         return False
     if own_key(after) and not before.comment:
         return False
+    if own_key(before) and not after.comment and after.end is not None and after.state != "CANCELLED":
+        # Somebody else's, who got the id of a job that was lost; one cancelled while it waits gets no comment.
+        return False
     if before.end is None or (before.comment == after.comment and after.comment.startswith(COMMENT_PREFIX)):
         return True
     return before.state in MAY_GO_ON or abs(after.submit - before.end) <= REQUEUE_WITHIN_S

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fucina.compute.slurm.identity import SKEW_S, is_of
+from fucina.compute.slurm.identity import SKEW_S, holders, is_anothers, is_of
 from fucina.compute.slurm.intents import Intent, Intents
 from fucina.compute.slurm.reports import ended_report, left_over, live_report, num_tasks
 from fucina.compute.slurm.sacct import AccountingRow
@@ -189,6 +189,17 @@ def test_a_journal_of_an_older_agent_is_read(tmp_path):
     reopened = Intents(path)
     assert reopened.get("k").earlier == ()
     reopened.close()
+
+
+def test_an_id_that_the_queue_gives_to_another_says_nothing_of_ours(tmp_path):
+    """The controller lost our job before anybody saw it in the queue, and gave its id to a job without a key."""
+    ours, theirs = intent(tmp_path), ran("COMPLETED", 0, 1, submit_at=NOW + 4)
+    assert is_of(theirs, ours)
+    assert is_anothers(theirs, ours.key, holders([queued("COMPLETED", submit_at=NOW + 4)]))
+    assert not is_anothers(theirs, ours.key, holders([queued("COMPLETED", submit_at=NOW + 4, comment="fucina:k")]))
+    assert not is_anothers(theirs, ours.key, holders([queued("COMPLETED", submit_at=NOW + 9)]))
+    told = ran("COMPLETED", 0, 1, submit_at=NOW + 4, comment="fucina:k")
+    assert not is_anothers(told, ours.key, holders([queued("COMPLETED", submit_at=NOW + 4)]))
 
 
 def test_before_its_submit_time_is_known_clocks_may_differ_a_little(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fucina.compute.executor import JobConflict, NoSuchJob
 from fucina.compute.slurm.controller import Controller
-from fucina.compute.slurm.identity import SKEW_S, is_of, was_lost
+from fucina.compute.slurm.identity import SKEW_S, holders, is_anothers, is_of, was_lost
 from fucina.compute.slurm.intents import Intent, Intents
 from fucina.compute.slurm.logs import LogReader
 from fucina.compute.slurm.placing import partition_for, place
@@ -319,7 +319,11 @@ class SlurmExecutor:
             else:
                 reports[intent.key] = report
         reports |= self._last_words(
-            ended, by_key, absence_proves=queue is not None and not queue.broken, trouble=trouble
+            ended,
+            by_key,
+            absence_proves=queue is not None and not queue.broken,
+            trouble=trouble,
+            held=holders(queue.rows if queue else ()),
         )
         self._keep(intents, noted, reports, by_key)
         for intent in noted:
@@ -413,6 +417,7 @@ class SlurmExecutor:
         *,
         absence_proves: bool,
         trouble: str,
+        held: Mapping[tuple[int, int | None], str],
     ) -> dict[str, JobReport]:
         """Reports of jobs that are not live in the queue."""
         ids = [name.job_id for intent in intents for name in intent.names][:MAX_IDS]
@@ -431,7 +436,8 @@ class SlurmExecutor:
             names = {name.job_id for name in intent.names}
             # Of an array, tasks may have ended before the rest was lost.
             told_by = names if intent.spec.array else {intent.job_id or 0}
-            mine = [row for job_id in sorted(told_by) for row in rows.get(job_id, ()) if is_of(row, intent)]
+            found = [row for job_id in sorted(told_by) for row in rows.get(job_id, ()) if is_of(row, intent)]
+            mine = [row for row in found if not is_anothers(row, intent.key, held)]
             alone = not absence_proves and not queue
             missing = absence_proves and not queue and bool(names) and names <= asked
             report = self._last_word(intent, queue, mine, alone=alone, trouble=_MISSING if missing else trouble)
