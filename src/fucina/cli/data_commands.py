@@ -40,7 +40,8 @@ def prepare(
 
     with speaking(form):
         recipe = load_recipe(recipe_file, fetch=fetch_list)
-        target = folder or recipe_file.with_suffix(".prepared")
+        # Workers of a cluster have a working directory of their own.
+        target = (folder or recipe_file.with_suffix(".prepared")).resolve()
         scratch = target / ".scratch"
         scratch.mkdir(parents=True, exist_ok=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
