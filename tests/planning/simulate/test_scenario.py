@@ -104,7 +104,7 @@ def test_the_command_saves_and_compares(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"classes": []}, "classes: "),
+        ({"classes": []}, "either classes of jobs or a trace"),
         ({"days": 0}, "days: "),
         ({"pools": [], "network": ""}, "either a network or pools"),
         ({"network": "mars", "pools": []}, "no network 'mars'"),

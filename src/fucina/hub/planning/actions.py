@@ -201,6 +201,7 @@ def end_scenario(
         row.done = row.total
     else:
         row.state = ScenarioState.CANCELLED if row.cancel_asked else ScenarioState.FAILED
+        problem = None if row.cancel_asked else problem
     row.result = result
     row.problem = problem.model_dump(mode="json") if problem else None
     row.ended_at = at
