@@ -13,9 +13,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from fucina.access.assignment import Assignment, Paper, Referee, assign, assign_greedily
-from fucina.access.awards import Entry
+from fucina.access.assignment import assign, assign_greedily
+from fucina.access.awards import choose
+from fucina.access.entries import Entry
 from fucina.access.ranking import Outcome, Ranking, rank
+from fucina.access.referees import Assignment, Paper, Referee
 
 T = TypeVar("T")
 LIMIT_S = 30.0
@@ -137,7 +139,9 @@ def main() -> None:
     total_s = assign_s
     for label, share in (("ranking", None), ("ranking_in_part", 0.5)):
         ranked, cpu_s, wall_s = timed(
-            lambda share=share: rank(entries, capacity, overbooking=options.overbooking, smallest_share=share)
+            lambda share=share: rank(
+                entries, capacity, overbooking=options.overbooking, smallest_share=share, choose=choose
+            )
         )
         check_ranking(ranked, entries, capacity, options.overbooking)
         total_s += wall_s if share is None else 0.0

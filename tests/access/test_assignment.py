@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fucina.access.assignment import BadPool, Paper, Referee, assign, assign_greedily
+from fucina.access import apart
+from fucina.access.assignment import assign, assign_greedily
+from fucina.access.referees import BadPool, Paper, Referee
 
 TOPICS = ("energy", "health", "language", "robotics")
 
@@ -112,3 +114,10 @@ def test_what_cannot_be_assigned_is_refused(todo, crowd, said):
 def test_nothing_to_do_is_done():
     assert assign([], [], set()).pairs == ()
     assert assign([paper("a", "energy")], [], set()).shortages[0].missing == 1
+
+
+def test_the_solver_in_a_process_of_its_own_says_the_same():
+    todo = [paper("app-1", "energy", num_reviews=2), paper("app-2", "health")]
+    crowd = [referee("rev-1", energy=3), referee("rev-2", energy=1, health=2)]
+    conflicts = {("app-1", "rev-1")}
+    assert apart.assign(todo, crowd, conflicts) == assign(todo, crowd, conflicts)

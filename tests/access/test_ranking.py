@@ -1,13 +1,18 @@
 """Awards under what is free: every limit kept, every refusal explained, never worse than going down the list."""
 
+from functools import partial
 from itertools import product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fucina.access.awards import Entry, Room, choose, greedy, points_of
-from fucina.access.ranking import BadRanking, Outcome, rank
+from fucina.access import apart, ranking
+from fucina.access.awards import choose, greedy
+from fucina.access.entries import Entry, Room, points_of
+from fucina.access.ranking import BadRanking, Outcome
+
+rank = partial(ranking.rank, choose=choose)
 
 HOUR = 3600
 PARTITIONS = ("alpha", "beta", "gamma")
@@ -201,3 +206,15 @@ def test_what_cannot_be_ranked_is_refused(change, said):
     asked = {"entries": [entry("a", 1, 1)], "capacity_gpu_s": {"alpha": 1}} | change
     with pytest.raises(BadRanking, match=said):
         rank(asked.pop("entries"), asked.pop("capacity_gpu_s"), **asked)
+
+
+def test_the_solver_in_a_process_of_its_own_says_the_same():
+    rows = [entry("a", 12000, 60), entry("b", 11000, 60), entry("c", 9000, 30)]
+    capacity = {"alpha": 100 * HOUR}
+    assert ranking.rank(rows, capacity, choose=apart.choose) == rank(rows, capacity)
+
+
+def test_a_solver_that_fails_is_said(monkeypatch):
+    monkeypatch.setattr(apart.sys, "executable", "/bin/false")
+    with pytest.raises(apart.SolverFailed):
+        apart.choose([], {}, smallest_share=None)

@@ -6,14 +6,14 @@ GPU-seconds, so that no rounding of a solver can give away a second that is not 
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+
+from fucina.access.entries import Award, Choice, Entry, Room, points_of, share_of
 
 NODE_LIMIT = 2000
 """Branches that one group of partitions may take; a limit in seconds would let a slow machine decide."""
@@ -25,71 +25,6 @@ Measured: the last part takes a hundred times as long as all before."""
 
 EXACT = 400
 """Alternatives in one group up to which the best choice is looked for to the last point."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """An application in a ranking."""
-
-    ref: str
-    points: int
-    """Thousandths."""
-    asks: tuple[Mapping[str, int], ...]
-    """GPU-seconds by partition; several are alternatives of which one is awarded, the first by preference."""
-    order: str = ""
-    """Among equal points the smaller goes first; such as the instant of submission."""
-    below: tuple[str, ...] = ()
-    """Thresholds that were missed; such an entry never gets anything."""
-
-    @property
-    def place(self) -> tuple[int, str, str]:
-        """By which entries are ranked."""
-        return -self.points, self.order, self.ref
-
-    @property
-    def value(self) -> int:
-        """What an award counts: a thousandth more than the points, so that time which nobody else wants is not kept."""
-        return self.points + 1
-
-
-class Award(NamedTuple):
-    """What one entry gets."""
-
-    option: int
-    """Which of its alternatives."""
-    gpu_s: dict[str, int]
-
-
-@dataclass(slots=True)
-class Room:
-    """What is left on every partition."""
-
-    limits: Mapping[str, int]
-    taken: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-
-    def left(self, partition: str) -> int:
-        """GPU-seconds that may still be awarded."""
-        return self.limits.get(partition, 0) - self.taken[partition]
-
-    def fits(self, gpu_s: Mapping[str, int]) -> bool:
-        """Whether all of it is there."""
-        return all(amount <= self.left(name) for name, amount in gpu_s.items())
-
-    def take(self, gpu_s: Mapping[str, int], *, sign: int = 1) -> None:
-        """Book it, or give it back."""
-        for name, amount in gpu_s.items():
-            self.taken[name] += sign * amount
-
-
-def points_of(awards: Mapping[str, Award], entries: Mapping[str, Entry]) -> float:
-    """Points of all awards together; an award in part counts by its share."""
-    return sum(entries[ref].points * share_of(award, entries[ref]) for ref, award in awards.items())
-
-
-def share_of(award: Award, entry: Entry) -> float:
-    """Share of what was asked for."""
-    asked = sum(entry.asks[award.option].values())
-    return sum(award.gpu_s.values()) / asked if asked else 1.0
 
 
 def greedy(entries: Sequence[Entry], limits: Mapping[str, int], *, smallest_share: float | None) -> dict[str, Award]:
@@ -119,15 +54,6 @@ def _first_that_fits(entry: Entry, room: Room, *, smallest_share: float | None) 
 
 def _is_enough(part: Mapping[str, int], asked: Mapping[str, int], smallest_share: float) -> bool:
     return all(part[name] >= smallest_share * amount for name, amount in asked.items())
-
-
-class Choice(NamedTuple):
-    """Awards and how good they are known to be."""
-
-    awards: dict[str, Award]
-    greedy_points: float
-    bound: float
-    """Points that no choice exceeds."""
 
 
 def choose(entries: Sequence[Entry], limits: Mapping[str, int], *, smallest_share: float | None = None) -> Choice:

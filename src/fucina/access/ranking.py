@@ -3,11 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
-from fucina.access.awards import Award, Entry, Room, choose, points_of
+from fucina.access.entries import Award, Choice, Entry, Room, points_of
 from fucina.errors import BadInput
 
 MAX_OVERBOOKING = 3.0
+
+
+class Chooser(Protocol):
+    """The awards with the most points under limits."""
+
+    def __call__(
+        self, entries: Sequence[Entry], limits: Mapping[str, int], /, *, smallest_share: float | None
+    ) -> Choice:
+        """GPU-seconds by partition limit what is awarded."""
 
 
 class BadRanking(BadInput):
@@ -85,8 +95,12 @@ def rank(
     *,
     overbooking: float = 1.0,
     smallest_share: float | None = None,
+    choose: Chooser,
 ) -> Ranking:
-    """Choose awards under every partition's capacity and explain each one. Raises BadRanking."""
+    """Choose awards under every partition's capacity and explain each one. Raises BadRanking.
+
+    `choose` is `awards.choose`, or `apart.choose` where no solver may be loaded.
+    """
     _check(entries, capacity_gpu_s, overbooking=overbooking, smallest_share=smallest_share)
     limits = {name: int(amount * overbooking) for name, amount in capacity_gpu_s.items()}
     ordered = sorted(entries, key=lambda entry: (bool(entry.below), *entry.place))

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils.timezone import localdate
 
-from fucina.access.assignment import Paper, Referee, Shortage, assign
+from fucina.access.apart import assign
 from fucina.access.modes import Mode
 from fucina.access.moves import ApplicationState
+from fucina.access.referees import Paper, Referee, Shortage
 from fucina.errors import BadInput, WrongState
 from fucina.hub.access.models import Application
 from fucina.hub.access.moving import mode_of

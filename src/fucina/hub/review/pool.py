@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 from django.db import transaction
 
-from fucina.access.assignment import MAX_LEVEL
+from fucina.access.referees import MAX_LEVEL
 from fucina.errors import BadInput, NotVisible
 from fucina.hub.access.moving import NotAnOfficer
 from fucina.hub.people.actions import record

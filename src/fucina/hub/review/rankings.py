@@ -9,7 +9,8 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import Sum
 
-from fucina.access.awards import Entry
+from fucina.access.apart import choose
+from fucina.access.entries import Entry
 from fucina.access.moves import ApplicationState, MoveName
 from fucina.access.ranking import BadRanking, Outcome, Standing, rank
 from fucina.access.reasons import ranking_reason
@@ -119,6 +120,7 @@ def propose_ranking(
         capacity_gpu_s,
         overbooking=overbooking,
         smallest_share=smallest_share,
+        choose=choose,
     )
     by_ref = {row.ref: row for row in applications}
     with transaction.atomic():
