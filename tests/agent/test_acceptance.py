@@ -148,8 +148,8 @@ class Acceptance:
         argv = ["sacct", "-X", "-n", "-P", "-D", "-S", "now-1days", f"--format={fields}", f"--user={place.user}"]
         found: dict[str, int] = {}
         for line in self.world.lab.clusters[place.cluster].run_as("root", argv, check=True).stdout.splitlines():
-            comment, elapsed, tres, state = line.split("|")
-            if comment.startswith(f"fucina:{ref}."):
+            if line.startswith(f"fucina:{ref}."):
+                comment, elapsed, tres, state = line.split("|")
                 assert state == "COMPLETED", line
                 counts = dict(part.split("=") for part in tres.split(",") if "=" in part)
                 stage = comment.rpartition(".")[2]

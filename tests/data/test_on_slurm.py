@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import pytest
 from fucina.compute.record import Interrupted
 from fucina.data.executors import ShareDone
 from fucina.data.on_slurm import Share, ShareExecutor, SlurmExecutor, SlurmRefused, step_name
+from lab.daemons import wait_until
 
 RECIPE = "sources: [{path: 'set/*.jsonl', licence: CC0-1.0}]\nvocabulary_size: 400\nnum_canaries: 4\n"
 
@@ -100,12 +102,20 @@ def test_an_interrupted_run_cancels_its_array(tmp_path, commands):
     assert told.read_text() == "4711"
 
 
+@pytest.fixture
+def shared_folder(slurm_lab):
+    """A folder that the nodes reach, too."""
+    folder = Path(tempfile.mkdtemp(prefix="data-array-", dir=slurm_lab.layout.root))
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.slurm
 def test_an_array_on_a_real_cluster_gives_the_digests_of_threads(
-    slurm_lab, tmp_path, italian, english, jsonl, tree_digests
+    slurm_lab, shared_folder, italian, english, jsonl, tree_digests
 ):
-    work = Path(tempfile.mkdtemp(prefix="data-array-", dir=slurm_lab.layout.root))
+    work = shared_folder
     for name, texts in (("it", italian), ("en", english), ("both", [*english, *italian, "short"])):
         jsonl(work / "set" / f"{name}.jsonl", texts)
     (work / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
@@ -120,7 +130,14 @@ def test_an_array_on_a_real_cluster_gives_the_digests_of_threads(
         assert json.loads(done.stdout)["num_records"] == 121
 
     assert tree_digests(work / "array") == tree_digests(work / "threads")
-    listed = cluster.run_as("root", ["sacct", "-X", "-n", "-P", "--format=jobname,state,workdir"]).stdout.splitlines()
-    ours = [line.split("|") for line in listed if line.endswith(str(work / "array" / ".scratch"))]
+    ours = []
+
+    def all_are_over():
+        argv = ["sacct", "-X", "-n", "-P", "--format=jobname,state,workdir"]
+        listed = cluster.run_as("root", argv).stdout.splitlines()
+        ours[:] = [line.split("|") for line in listed if line.endswith(str(work / "array" / ".scratch"))]
+        names = {name for name, state, _ in ours if state not in {"PENDING", "RUNNING"}}
+        return names >= {f"fucina-data-{step}" for step in ("readsource", "judge", "encode")}
+
+    wait_until("the ends in slurmdbd", all_are_over, within_s=60)
     assert {state for _, state, _ in ours} == {"COMPLETED"}
-    assert {name for name, _, _ in ours} >= {f"fucina-data-{step}" for step in ("readsource", "judge", "encode")}
