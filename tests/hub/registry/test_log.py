@@ -86,7 +86,7 @@ def test_the_log_verifies_and_only_grows(enter, key, ada, client, tmp_path):
     check_evidence(now, public_key=key)
     check_grown(now, known=earlier.checkpoint)
     assert now.entries[-1].kind is EntryKind.WITHDRAWAL
-    assert ada.username not in now.model_dump_json()
+    assert "Officine" not in now.model_dump_json()
     with pytest.raises(BadLog, match="it was cut"):
         check_grown(earlier, known=now.checkpoint)
 
