@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 import yaml
+from django.db import connections
 from django.utils import timezone
 
 from fucina.client.wire_planning import ScenarioKind, ScenarioRequest, ScenarioState
@@ -90,7 +91,14 @@ def test_a_simulation_that_runs_can_be_cancelled(emptied_afterwards, transaction
     long = {**SMALL, "days": 3000, "replications": 100, "pools": [{"id": "site", "num_nodes": 4000}]}
     row = ask(ada, question=yaml.safe_dump(long))
     ended = []
-    worker = threading.Thread(target=lambda: ended.append(simulate()))
+
+    def work_apart():
+        try:
+            ended.append(simulate())
+        finally:
+            connections.close_all()
+
+    worker = threading.Thread(target=work_apart)
     worker.start()
     try:
         while Scenario.objects.get(pk=row.pk).state == ScenarioState.QUEUED:
